@@ -1,0 +1,1 @@
+"""Where programs run: the only users of threads, clocks and processes."""

@@ -1,0 +1,270 @@
+"""The real arena: a program and a subject in, a history out, whatever the subject does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import selectors
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.arenas.real import evidence
+from harness.arenas.real.custody import Child
+from harness.arenas.real.gatehouse import Gatehouse
+from harness.values.codec import decode_union
+from harness.values.history import Event, Finished, Gone, History, Slow, Started, Stuck
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.arenas.real.journal import Journal
+    from harness.values.program import Program
+    from harness.values.subject import Subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to look before a verdict, in seconds.
+
+    `glance` between two looks that must agree; `settle` how long nothing may move before a wait of our own is
+    given up; `hang` the same for a call of the subject; `slow` when a run that still moves is abandoned as
+    inconclusive.
+    """
+
+    glance: float = 0.04
+    settle: float = 0.12
+    hang: float = 0.25
+    slow: float = 15.0
+
+    def longer(self, factor: float) -> Patience:
+        """More of the same."""
+        return Patience(
+            glance=self.glance, settle=self.settle * factor, hang=self.hang * factor, slow=self.slow * factor
+        )
+
+
+class SubjectError(Exception):
+    """The subject cannot be imported, built or used at all; the message is one sentence."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Spending:
+    """Where the time went, in seconds."""
+
+    running: float = 0.0
+    stillness: float = 0.0
+
+
+class RealArena:
+    """Runs programs in a child that is kept from one to the next, and replaced when it is no longer clean."""
+
+    def __init__(self, scratch: Path, journal: Journal, *, import_from: tuple[str, ...] = ()) -> None:
+        """Prepare; the child is started when first needed. `import_from` are extra folders for its imports."""
+        self._scratch = scratch
+        self._journal = journal
+        self._import_from = import_from
+        self._selector = selectors.DefaultSelector()
+        self._gatehouse = Gatehouse(self._selector, self._hear_puppet)
+        self._child: Child | None = None
+        self._runs = 0
+        self._watch = _Watch(patience=Patience())
+        self.spending = Spending()
+
+    def __enter__(self) -> RealArena:
+        """Nothing to do yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave nothing behind."""
+        self.close()
+
+    def close(self) -> None:
+        """End the child and all its offspring."""
+        self._end_child()
+        self._gatehouse.close()
+        self._selector.close()
+
+    def probe(self, target: str, patience: float = 30.0) -> dict[str, Any]:
+        """Ask a fresh look at the subject.
+
+        Raises:
+            SubjectError: it cannot be imported, built or used; the message is one sentence for the user.
+        """
+        child = self._ready_child()
+        child.send({"do": "probe", "target": target})
+        answer: dict[str, Any] | None = None
+        limit = time.monotonic() + patience
+        while answer is None and time.monotonic() < limit and child.exit_status() is None:
+            for message in self._serve(0.1):
+                answer = message if message["do"] == "done" else answer
+        self._end_child()
+        if answer is None:
+            status = child.process.returncode
+            what = "does not answer: its constructor, submit or shutdown hangs"
+            raise SubjectError(f"{target} {what}" if status == -9 else f"{target} ends the process (status {status})")  # noqa: PLR2004 - our own SIGKILL
+        if answer.get("trouble"):
+            raise SubjectError(str(answer["trouble"]))
+        return answer
+
+    def run(self, subject: Subject, program: Program, patience: Patience) -> History:
+        """Run one program.
+
+        Raises:
+            SubjectError: the subject's constructor fails.
+        """
+        begun = time.monotonic()
+        child = self._ready_child()
+        self._runs += 1
+        run = f"r{self._runs}"
+        text = program.to_json()
+        self._journal.note(subject.target, text)
+        child.events.write_bytes(b"")
+        self._gatehouse.begin(run)
+        self._watch = _Watch(patience=patience)
+        child.send({
+            "do": "run", "run": run, "target": subject.target, "program": text,
+            "address": self._gatehouse.address, "key": self._gatehouse.key, "remote": subject.kind != "thread",
+        })  # fmt: skip
+        ending, answer = self._attend(child)
+        events = [*_read_events(child), *self._watch.events, *ending]
+        pid = child.pid
+        if answer is None or not answer["clean"]:
+            self._end_child()
+        self.spending.running += time.monotonic() - begun
+        self.spending.stillness += self._watch.stillness
+        if answer is not None and answer.get("trouble"):
+            raise SubjectError(f"{subject.target} cannot be built: {answer['trouble']}")
+        return History(program=program, client=pid, events=tuple(sorted(events, key=lambda event: event.at)))
+
+    def _attend(self, child: Child) -> tuple[list[Event], dict[str, Any] | None]:
+        """Serve the child until it is done, gone, stuck or too slow."""
+        watch = self._watch
+        limit = time.monotonic() + watch.patience.slow
+        while True:
+            for message in self._serve(watch.patience.glance):
+                if message["do"] == "done":
+                    return [], message
+                self._obey(message)
+                watch.moved()
+            status = child.exit_status()
+            if status is not None:
+                return [Gone(at=time.monotonic_ns(), status=status)], None
+            if watch.is_still(child):
+                if watch.turn is None:
+                    return [Stuck(at=time.monotonic_ns(), stacks=self._stacks(child))], None
+                child.send({"do": "give up", "turn": watch.turn})
+                watch.moved()
+            elif time.monotonic() > limit:
+                doing = "a call has not returned" if watch.turn is None else "the pool has not settled"
+                return [Slow(at=time.monotonic_ns(), reason=f"{doing} after {watch.patience.slow:g} s")], None
+
+    def _serve(self, timeout: float) -> list[dict[str, Any]]:
+        """Wait for whatever comes next; the child's messages are returned, puppets are served here."""
+        messages: list[dict[str, Any]] = []
+        for key, _ in self._selector.select(timeout):
+            if key.data is not None:
+                key.data()
+            elif self._child is not None and key.fileobj is self._child.line:
+                messages += self._child.receive()
+        return messages
+
+    def _obey(self, message: dict[str, Any]) -> None:
+        match message["do"]:
+            case "waiting":
+                self._watch.turn = message["turn"]
+            case "going on":
+                self._watch.turn = None
+            case "open":
+                self._gatehouse.open(message["gate"])
+            case _:
+                raise AssertionError(message)
+
+    def _hear_puppet(self, message: dict[str, Any]) -> None:
+        """A task in a worker process reports: note it, and tell the client."""
+        task, pid, at = message["task"], message["pid"], message["at"]
+        if message["do"] == "started":
+            event: Event = Started(at=at, task=task, pid=pid, thread=message["thread"], intact=message["intact"])
+        else:
+            event = Finished(at=at, task=task, pid=pid)
+        self._watch.events.append(event)
+        self._watch.moved()
+        if self._child is not None:
+            self._child.send({"do": message["do"], "task": task, "pid": pid})
+
+    def _stacks(self, child: Child) -> str:
+        """The stacks of all the child's threads, for the report."""
+        child.ask_for_stacks()
+        previous = ""
+        for _ in range(20):
+            self._serve(0.01)
+            text = child.read_stacks()
+            if text and text == previous:
+                break
+            previous = text
+        return previous
+
+    def _ready_child(self) -> Child:
+        if self._child is not None and self._child.exit_status() is not None:
+            self._end_child()
+        if self._child is None:
+            self._child = Child(self._scratch, keep_paths=self._import_from)
+            self._selector.register(self._child.line, selectors.EVENT_READ, None)
+            if self._child.pidfd is not None:
+                self._selector.register(self._child.pidfd, selectors.EVENT_READ, _nothing)
+        return self._child
+
+    def _end_child(self) -> None:
+        if self._child is not None:
+            self._selector.unregister(self._child.line)
+            if self._child.pidfd is not None:
+                self._selector.unregister(self._child.pidfd)
+            self._child.end()
+            self._child = None
+        self._gatehouse.hang_up()
+
+
+class _Watch:
+    """What one run's waiting knows: whether the child waits for us, and since when nothing moved."""
+
+    def __init__(self, *, patience: Patience) -> None:
+        self.patience = patience
+        self.turn: int | None = None
+        self.events: list[Event] = []
+        self.stillness = 0.0
+        self._since = time.monotonic()
+        self._last: evidence.Look | None = None
+
+    def moved(self) -> None:
+        """Something was heard: whatever was seen before does not count."""
+        self._last = None
+        self._since = time.monotonic()
+
+    def is_still(self, child: Child) -> bool:
+        """Whether nothing has moved for long enough; looks at most once a glance."""
+        now = time.monotonic()
+        if now - self._since < self.patience.glance:
+            return False
+        seen = evidence.look(child.pid, without=child.pid if self.turn is not None else 0)
+        if self._last is None or not evidence.still(self._last, seen):
+            self._last, self._since = seen, now
+            return False
+        window = self.patience.hang if self.turn is None else self.patience.settle
+        if now - self._since < window:
+            return False
+        self.stillness += now - self._since
+        return True
+
+
+def _nothing() -> None:
+    """The child's end only has to wake the loop."""
+
+
+def _read_events(child: Child) -> list[Event]:
+    """The events the client wrote; a last line that a crash cut short is left out."""
+    found: list[Event] = []
+    for line in child.events.read_bytes().split(b"\n"):
+        with contextlib.suppress(ValueError):
+            if line:
+                found.append(decode_union(Event, json.loads(line)))
+    return found

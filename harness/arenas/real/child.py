@@ -1,0 +1,259 @@
+"""The sacrificial child: runs programs one after the other, at the harness's word.
+
+It has no thread that the subject did not start. Between operations it waits, in `select`, for the pool to settle;
+the harness outside decides, by evidence, when waiting longer is pointless.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import gc
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import traceback
+from typing import IO, Any
+
+from harness.arenas.real import census, probe, puppet
+from harness.arenas.real.perform import perform
+from harness.arenas.real.recorder import Recorder, now
+from harness.arenas.real.stage import Blueprint, Stage
+from harness.values.history import Answered, Called, Event, Leftover, Logged, Quiet, Uncaught
+from harness.values.operation import Census, Operation
+from harness.values.outcome import Facts
+from harness.values.program import Program, epilogue
+
+STACK_SIGNAL = signal.SIGUSR2
+_REPOLL = 0.005  # seconds between two looks at something that cannot wake us (a process or thread that is ending)
+
+
+class Control:
+    """The line to the harness: JSON objects, one a line, and a wake-up for marks of this process's threads."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Take over an inherited socket."""
+        self._socket = socket.socket(fileno=descriptor)
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's own signature
+        self._buffer = b""
+        self._woken, self._waker = os.pipe()
+        os.set_blocking(self._waker, False)  # noqa: FBT003 - the same
+        os.set_blocking(self._woken, False)  # noqa: FBT003 - the same
+        self._turn = 0
+
+    def wake(self) -> None:
+        """End `pause` early; called from any thread."""
+        with contextlib.suppress(BlockingIOError):  # full: the reader will wake in any case
+            os.write(self._waker, b".")
+
+    def send(self, message: dict[str, object]) -> None:
+        """Say something to the harness."""
+        self._socket.sendall(json.dumps(message).encode() + b"\n")
+
+    def receive(self) -> dict[str, Any] | None:
+        """The next message, waiting for it; None when the harness is gone."""
+        while b"\n" not in self._buffer:
+            part = self._socket.recv(1 << 16)
+            if not part:
+                return None
+            self._buffer += part
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def pause(self, timeout: float | None) -> list[dict[str, Any]]:
+        """Wait for messages or a wake-up; returns the messages that came."""
+        ready, _, _ = select.select([self._socket, self._woken], [], [], 0 if b"\n" in self._buffer else timeout)
+        if self._woken in ready:
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._woken, 1 << 16)
+        messages = []
+        if self._socket in ready or b"\n" in self._buffer:
+            first = self.receive()
+            if first is None:
+                os._exit(0)
+            messages.append(first)
+        return messages
+
+    def next_turn(self) -> int:
+        """A number for one wait, so that a late "give up" does not end the next one."""
+        self._turn += 1
+        return self._turn
+
+
+class Player:
+    """Runs one program on one stage."""
+
+    def __init__(self, stage: Stage, control: Control, recorder: Recorder, baseline: census.Inventory) -> None:
+        """Keep the parts together."""
+        self.stage = stage
+        self.control = control
+        self.recorder = recorder
+        self.baseline = baseline
+
+    def play(self, program: Program) -> bool:
+        """Run the lane and the epilogue; True if nothing was left behind."""
+        operations = (*program.lanes[0].operations, *epilogue(program))
+        clean = True
+        for call, step in enumerate(operations):
+            self.recorder.write(Called(at=now(), call=call))
+            outcome = Facts(lines=()) if isinstance(step, Census) else perform(self.stage, step)
+            self.recorder.write(Answered(at=now(), call=call, outcome=outcome, thread=threading.get_ident()))
+            if isinstance(step, Census):
+                clean = self.take_census()
+            else:
+                self.settle(step)
+        return clean
+
+    def settle(self, _step: Operation) -> None:
+        """Wait until the pools have settled, or the harness says that nothing moves any more."""
+        stage = self.stage
+        stage.take_notice()
+        if all(ledger.settled(stage.opened) for ledger in stage.ledgers.values()):
+            return
+        if self.wait_until(lambda: all(ledger.settled(stage.opened) for ledger in stage.ledgers.values()), None):
+            return
+        for name, ledger in stage.ledgers.items():
+            if not ledger.settled(stage.opened):
+                held = len(ledger.inside)
+                self.recorder.write(Quiet(at=now(), queued=tuple(ledger.queued), held=held, executor=name))
+                ledger.loose = True
+                ledger.queued.clear()
+                ledger.inside.clear()
+
+    def wait_until(self, happened: Any, poll: float | None) -> bool:  # noqa: ANN401 - a predicate
+        """Wait for something; False if the harness found that nothing moves any more."""
+        turn = self.control.next_turn()
+        self.control.send({"do": "waiting", "turn": turn})
+        try:
+            while True:
+                for message in self.control.pause(poll):
+                    if message["do"] == "give up":
+                        if message["turn"] == turn:
+                            return bool(happened())
+                    else:
+                        self.stage.mark(message["do"], message["task"], message["pid"])
+                self.stage.take_notice()
+                if happened():
+                    return True
+        finally:
+            self.control.send({"do": "going on"})
+
+    def take_census(self) -> bool:
+        """Drop everything, and see whether the client is as it was before; True if it is."""
+        self.stage.drop_everything()
+        gc.collect()
+        if self.left_over() is None or self.wait_until(lambda: self.left_over() is None, _REPOLL):
+            return True
+        left = self.left_over()
+        if left is not None:
+            self.recorder.write(left)
+        return left is None
+
+    def left_over(self) -> Leftover | None:
+        """What there is beyond the baseline, or None."""
+        current = census.take()
+        threads = current.threads - self.baseline.threads
+        processes = current.processes - self.baseline.processes
+        descriptors = 0
+        if current.descriptors is not None and self.baseline.descriptors is not None:
+            descriptors = max(0, len(current.descriptors) - len(self.baseline.descriptors))
+        semaphores = max(0, (current.semaphores or 0) - (self.baseline.semaphores or 0))
+        if not (threads or processes or descriptors or semaphores):
+            return None
+        return Leftover(
+            at=now(),
+            threads=tuple(sorted(thread.name for thread in threading.enumerate() if thread.ident in threads)),
+            processes=tuple(census.describe(pid) for pid in sorted(processes)),
+            descriptors=descriptors,
+            semaphores=semaphores,
+        )
+
+
+class _Listener(logging.Handler):
+    """Turns records of the ``concurrent.futures`` logger into events."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._recorder.write(Logged(at=now(), message=record.getMessage()[:200]))
+
+
+def _listen(recorder: Recorder) -> None:
+    """Catch what would otherwise scroll by: log records and exceptions nobody handled."""
+    logger = logging.getLogger("concurrent.futures")
+    logger.addHandler(_Listener(recorder))
+    logger.propagate = False
+
+    def hook(where: str, kind: type[BaseException] | None, value: BaseException | None, trace: Any) -> Event:  # noqa: ANN401 - a traceback
+        lines = traceback.format_exception(kind, value, trace)
+        name = kind.__name__ if kind is not None else "?"
+        return Uncaught(at=now(), where=where, error=name, message=str(value)[:200], trace="".join(lines)[-1500:])
+
+    def in_thread(args: threading.ExceptHookArgs) -> None:
+        name = args.thread.name if args.thread is not None else "a thread"
+        recorder.write(hook(f"thread {name}", args.exc_type, args.exc_value, args.exc_traceback))
+
+    def unraisable(args: sys.UnraisableHookArgs) -> None:
+        recorder.write(hook("a finaliser", args.exc_type, args.exc_value, args.exc_traceback))
+
+    threading.excepthook = in_thread
+    sys.unraisablehook = unraisable
+
+
+def _start_helpers(program: Program) -> None:
+    """Start multiprocessing's helper processes before the baseline, so that they are not taken for a leak."""
+    for pool in program.pools:
+        if pool.start in ("spawn", "forkserver"):
+            from multiprocessing import resource_tracker  # noqa: PLC0415 - thread pools need none of this
+
+            resource_tracker.ensure_running()
+        if pool.start == "forkserver":
+            from multiprocessing import forkserver  # noqa: PLC0415 - as above
+
+            forkserver.ensure_running()
+
+
+def _run(message: dict[str, Any], control: Control, recorder: Recorder) -> dict[str, object]:
+    program = Program.from_json(message["program"])
+    _start_helpers(program)
+    stage = Stage(program, Blueprint(message["target"]), recorder, control.wake)
+    stage.run, stage.address, stage.key = message["run"], message["address"], message["key"]
+    if message["remote"]:
+        stage.open_remotely = lambda gate: control.send({"do": "open", "gate": gate})
+    baseline = census.take()
+    puppet.open_theatre(stage.run, stage)
+    try:
+        stage.raise_curtain()
+    except BaseException as error:  # noqa: BLE001 - reported as a sentence
+        return {"do": "done", "clean": False, "trouble": f"{type(error).__name__}: {error}"}
+    clean = Player(stage, control, recorder, baseline).play(program)
+    puppet.open_theatre(stage.run, None)
+    return {"do": "done", "clean": clean}
+
+
+def main() -> None:
+    """Serve the harness until it hangs up. Arguments: the control descriptor, the event file, the stack file."""
+    control = Control(int(sys.argv[1]))
+    recorder = Recorder(sys.argv[2])
+    stacks: IO[str] = open(sys.argv[3], "a", encoding="utf-8")  # noqa: SIM115 - faulthandler needs it for ever
+    faulthandler.register(STACK_SIGNAL, file=stacks, all_threads=True)
+    _listen(recorder)
+    gc.collect()
+    gc.freeze()  # what is here now stays: collections between programs look at their own objects only
+    while (message := control.receive()) is not None:
+        match message["do"]:
+            case "run":
+                control.send(_run(message, control, recorder))
+            case "probe":
+                control.send({"do": "done", **probe.probe(message["target"])})
+            case _:  # a gate's news that came after its program was over
+                continue
+    os._exit(0)

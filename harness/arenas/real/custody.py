@@ -1,0 +1,174 @@
+"""The child's life: started in a session of its own, watched by pid, and killed with everything it ever started.
+
+Whatever a subject starts inherits a random mark in its environment. The mark holds the pid and start time of the
+harness process that owns it, so that a later run can sweep up after one that was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from harness.arenas.real.census import descendants
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MARK = "EXECUTOR_HARNESS_MARK"
+_ROUNDS = 50  # a fork bomb needs more than one
+
+
+class Child:
+    """A sacrificial process and the line to it."""
+
+    def __init__(self, folder: Path, *, keep_paths: tuple[str, ...] = ()) -> None:
+        """Start it. Its output goes to files in `folder`: a leaked worker would keep a pipe open."""
+        self.mark = f"{os.getpid()}.{_start_time(os.getpid())}.{secrets.token_hex(8)}"
+        self.events = Path(tempfile.mkstemp(prefix="events-", dir=folder)[1])
+        self.stacks = self.events.with_name(self.events.name.replace("events", "stacks"))
+        self.output = self.events.with_name(self.events.name.replace("events", "output"))
+        ours, theirs = socket.socketpair()
+        self.line = ours
+        self._buffer = b""
+        environment = dict(os.environ) | {MARK: self.mark, "PYTHONPATH": os.pathsep.join(search_path(keep_paths))}
+        with self.output.open("ab") as output, theirs:
+            self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [
+                    sys.executable, "-P", "-m", "harness.arenas.real.launch",
+                    str(theirs.fileno()), str(self.events), str(self.stacks),
+                ],
+                env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                pass_fds=(theirs.fileno(),), start_new_session=True,
+            )  # fmt: skip
+        self.pid = self.process.pid
+        self.pidfd: IO[bytes] | None = None
+        if hasattr(os, "pidfd_open"):
+            self.pidfd = os.fdopen(os.pidfd_open(self.pid), "rb", buffering=0)
+
+    def send(self, message: dict[str, object]) -> None:
+        """Say something; a child that is gone is noticed elsewhere."""
+        with contextlib.suppress(OSError):
+            self.line.sendall(json.dumps(message).encode() + b"\n")
+
+    def receive(self) -> list[dict[str, object]]:
+        """The messages that have arrived; call it when the line is readable."""
+        with contextlib.suppress(OSError):
+            self._buffer += self.line.recv(1 << 16)
+        *complete, self._buffer = self._buffer.split(b"\n")
+        return [json.loads(text) for text in complete]
+
+    def exit_status(self) -> int | None:
+        """The status of a child that ended, negative for a signal; None while it lives."""
+        return self.process.poll()
+
+    def ask_for_stacks(self) -> None:
+        """Make the child write the stacks of all its threads; they follow as soon as it gets the processor."""
+        self.stacks.write_bytes(b"")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGUSR2)
+
+    def read_stacks(self) -> str:
+        """The stacks written so far."""
+        return self.stacks.read_text(encoding="utf-8", errors="replace")
+
+    def end(self) -> None:
+        """Kill the child and all that carries its mark, until none is left."""
+        self.line.close()
+        known = descendants(self.pid)
+        self.process.kill()
+        self.process.wait()
+        for pid in known:
+            _kill_if_marked(pid, self.mark)
+        sweep(self.mark)
+        if self.pidfd is not None:
+            self.pidfd.close()
+        for path in (self.events, self.stacks, self.output):
+            path.unlink(missing_ok=True)
+
+
+def search_path(extra: tuple[str, ...] = ()) -> list[str]:
+    """Where the child looks for modules: where we do, in the same order, then the folders of the invocation."""
+    paths = [path for path in sys.path if path]
+    return list(dict.fromkeys([*paths, *extra, str(Path.cwd())]))
+
+
+def sweep(mark: str) -> int:
+    """Kill every process with this mark until none is left; returns how many there were."""
+    killed = 0
+    for _ in range(_ROUNDS):
+        found = [pid for pid, theirs in marked() if theirs == mark]
+        if not found:
+            break
+        for pid in found:
+            killed += _kill_if_marked(pid, mark)
+    return killed
+
+
+def sweep_the_dead() -> int:
+    """Kill what runs left behind whose harness process is gone; returns how many there were."""
+    dead = {mark for _, mark in marked() if not _owner_lives(mark)}
+    return sum(sweep(mark) for mark in dead)
+
+
+def marked() -> Iterator[tuple[int, str]]:
+    """All processes of this machine that carry a mark, as far as we may look."""
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return
+    for name in names:
+        if name.isdigit() and (mark := _mark_of(int(name))):
+            yield int(name), mark
+
+
+def _mark_of(pid: int) -> str:
+    try:
+        raw = Path(f"/proc/{pid}/environ").read_bytes()
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
+    if state in "ZX":  # already dead, waiting for its parent
+        return ""
+    prefix = f"{MARK}=".encode()
+    return next((entry[len(prefix) :].decode() for entry in raw.split(b"\0") if entry.startswith(prefix)), "")
+
+
+def _kill_if_marked(pid: int, mark: str) -> int:
+    """Kill through a descriptor of the process: its pid may have been given to another meanwhile."""
+    if not hasattr(os, "pidfd_open"):
+        return 0
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return 0
+    try:
+        if _mark_of(pid) != mark:
+            return 0
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    except OSError:
+        return 0
+    finally:
+        os.close(descriptor)
+    return 1
+
+
+def _owner_lives(mark: str) -> bool:
+    pid, _, rest = mark.partition(".")
+    return pid.isdigit() and _start_time(int(pid)) == rest.partition(".")[0]
+
+
+def _start_time(pid: int) -> str:
+    """When a process started, in clock ticks since boot; pid and start time together are never reused."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return "0"

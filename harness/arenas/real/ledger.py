@@ -1,0 +1,63 @@
+"""What the client knows of its tasks while a program runs, and whether anything is still expected to happen.
+
+After every operation the client waits until the pool has *settled*: every task in its body stands at a closed gate,
+and either all workers are taken or no task that could start is left. The ledger follows what was actually seen, not
+what a model predicts, so that an executor with another order than first in, first out settles as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.values.program import Script
+
+
+@dataclass(slots=True, kw_only=True)
+class Ledger:
+    """The tasks of one executor, by what was seen of them."""
+
+    workers: int
+    scripts: dict[str, Script]
+    queued: list[str] = field(default_factory=list)
+    inside: dict[str, int] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
+    pids: set[int] = field(default_factory=set)
+    loose: bool = False  # starts can no longer be foretold: a worker died, work may be cancelled, time was given up
+
+    def accept(self, task: str) -> None:
+        """The executor took a task on; it may have begun before `submit` returned."""
+        sendable = self.scripts[task].argument >= 0  # one that cannot be pickled never starts in a process pool
+        if sendable and task not in self.begun:
+            self.queued.append(task)
+
+    def forget(self, task: str) -> None:
+        """The task was cancelled, and should not start."""
+        if task in self.queued:
+            self.queued.remove(task)
+
+    def started(self, task: str, pid: int) -> None:
+        """The task entered its body."""
+        self.forget(task)
+        self.begun.add(task)
+        self.inside[task] = pid
+        self.pids.add(pid)
+
+    def finished(self, task: str) -> None:
+        """The task left its body."""
+        self.inside.pop(task, None)
+        if getattr(self.scripts[task].ending, "status", None) is not None:
+            self.lose_workers()
+
+    def lose_workers(self) -> None:
+        """A worker dies: what was inside may never finish, what was queued may never start."""
+        self.loose = True
+        self.inside.clear()
+        self.queued.clear()
+
+    def settled(self, opened: set[str]) -> bool:
+        """Whether nothing more will happen by itself, given the gates that are open."""
+        if any(opened.issuperset(self.scripts[task].gates) for task in self.inside):
+            return False
+        return self.loose or not self.queued or len(self.inside) >= self.workers

@@ -1,0 +1,400 @@
+"""From an operation to the call it stands for, and from what came back to a plain outcome."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+from harness.arenas.real import puppet
+from harness.arenas.real.recorder import now
+from harness.values import operation as op
+from harness.values.history import CalledBack
+from harness.values.outcome import Drained, Facts, Mapped, Outcome, Raised, Returned, Skipped, Split, States, Struck, Submitted
+from harness.values.program import Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from harness.arenas.real.stage import Stage
+
+_LONGEST_DRAIN = 1000  # items; an iterator that gives more never ends
+
+
+def perform(stage: Stage, step: op.Operation) -> Outcome:
+    """Make the call; whatever it raises is its outcome."""
+    act: Callable[[Stage, Any], Outcome] = _ACTS[type(step)]
+    missing = _missing(stage, step)
+    if missing:
+        return Skipped(missing=missing)
+    try:
+        return act(stage, step)
+    except BaseException as error:  # noqa: BLE001 - the subject may raise anything: it is an observation
+        raised = stage.describe_error(error)
+        if "BrokenExecutor" in raised.bases:
+            _loosen(stage, step)
+        return raised
+
+
+def _missing(stage: Stage, step: op.Operation) -> str:
+    """A symbol that stands for nothing, because the call that should have made it raised."""
+    wanted: list[tuple[str, dict[str, Any]]] = []
+    if not isinstance(step, op.Submit):
+        wanted.append((getattr(step, "future", ""), stage.futures))
+    if not isinstance(step, op.Map | op.AsCompleted):
+        wanted.append((getattr(step, "iterator", ""), stage.iterators))
+    wanted += [(name, stage.futures) for name in getattr(step, "futures", ())]
+    return next((name for name, known in wanted if name and name not in known), "")
+
+
+def _loosen(stage: Stage, step: op.Operation) -> None:
+    """A broken pool: nothing more is expected of it."""
+    name = getattr(step, "executor", None)
+    if name is None:
+        task = stage.task_of.get(getattr(step, "future", ""), "")
+        name = stage.owner.get(task, stage.program.pools[0].executor)
+    stage.ledgers[name].lose_workers()
+
+
+def _submit(stage: Stage, step: op.Submit) -> Outcome:
+    ticket = stage.ticket(step.task, step.executor, "keywords" if step.keywords else "plain")
+    return _hand_in(stage, step.executor, step.future, ticket)
+
+
+def _hand_in(stage: Stage, executor: str, name: str, ticket: puppet.Ticket) -> Outcome:
+    args, keywords = puppet.arguments(ticket)
+    stage.task_of[name] = ticket.task
+    future = stage.executors[executor].submit(puppet.play, ticket, *args, **keywords)
+    stage.futures[name] = future
+    stage.mark("accepted", ticket.task, 0)
+    futures = importlib.import_module("concurrent.futures")
+    return Submitted(is_future=isinstance(future, futures.Future))
+
+
+def _cancel(stage: Stage, step: op.Cancel) -> Outcome:
+    answer = stage.futures[step.future].cancel()
+    if answer:
+        stage.mark("cancelled", stage.task_of[step.future], 0)
+    return stage.describe(answer)
+
+
+def _observe(stage: Stage, step: op.Observe) -> Outcome:
+    future = stage.futures[step.future]
+    return States(seen=tuple(_state(future) for _ in range(step.times)))
+
+
+def _state(future: Any) -> str:  # noqa: ANN401 - a future of whatever class
+    return "".join("1" if answer else "0" for answer in (future.running(), future.cancelled(), future.done()))
+
+
+def _add_callback(stage: Stage, step: op.AddCallback) -> Outcome:
+    future = stage.futures[step.future]
+    stage.describe(future.add_done_callback(_callback(stage, step)))
+    return Returned(value="None")
+
+
+def _callback(stage: Stage, step: op.AddCallback) -> Callable[..., None]:
+    expected = stage.futures[step.future]
+
+    def called(*arguments: Any) -> None:  # noqa: ANN401 - whatever the subject hands over is recorded
+        at = now()
+        own = len(arguments) == 1 and arguments[0] is expected
+        trouble = ""
+        failure: Exception | None = None
+        state, ready = _state(expected), _ready(expected)
+        try:
+            _do_deed(stage, step)
+        except Exception as error:  # noqa: BLE001 - a deed that fails is an observation
+            trouble, failure = f"{type(error).__name__}: {error}", error
+        stage.recorder.write(
+            CalledBack(
+                at=at, callback=step.callback, future=step.future, pid=os.getpid(), thread=threading.get_ident(),
+                state=state, ready=ready, own=own, trouble="" if step.deed == "raise" else trouble, until=now(),
+            )  # fmt: skip
+        )
+        if step.deed == "raise" and failure is not None:
+            raise failure
+
+    return called
+
+
+def _ready(future: Any) -> bool:  # noqa: ANN401 - a future of whatever class
+    futures = importlib.import_module("concurrent.futures")
+    try:
+        future.exception(timeout=0)
+    except futures.CancelledError:
+        return True
+    except TimeoutError:
+        return False
+    return True
+
+
+def _do_deed(stage: Stage, step: op.AddCallback) -> None:
+    future = stage.futures[step.future]
+    match step.deed:
+        case "raise":
+            raise ValueError(step.callback)
+        case "query":
+            future.running(), future.cancelled(), future.done(), repr(future), future.cancel()
+        case "add":
+            added = op.AddCallback(future=step.future, callback=f"{step.callback}.added")
+            future.add_done_callback(_callback(stage, added))
+        case "submit" if step.executor is not None and step.task is not None:
+            ticket = stage.ticket(step.task, step.executor, "plain")
+            _hand_in(stage, step.executor, f"f.{step.callback}", ticket)
+        case "shutdown" if step.executor is not None:
+            stage.executors[step.executor].shutdown(wait=False)
+        case _:
+            pass
+
+
+def _handed(stage: Stage, names: tuple[str, ...], form: op.Form) -> Iterable[Any]:
+    futures = [stage.futures[name] for name in names]
+    match form:
+        case "set":
+            return set(futures)
+        case "generator":
+            return iter(futures)
+        case "doubled":
+            return futures + futures
+        case "list":
+            return futures
+
+
+def _wait(stage: Stage, step: op.Wait) -> Outcome:
+    answer = stage.blueprint.wait(
+        _handed(stage, step.futures, step.form), timeout=step.timeout, return_when=step.return_when
+    )
+    sets = isinstance(answer, tuple) and all(isinstance(getattr(answer, part, None), set) for part in ("done", "not_done"))
+    done, not_done = answer
+    return Split(
+        done=tuple(sorted(map(stage.name_of, done))), not_done=tuple(sorted(map(stage.name_of, not_done))), sets=sets
+    )
+
+
+def _as_completed(stage: Stage, step: op.AsCompleted) -> Outcome:
+    handed = _handed(stage, step.futures, step.form)
+    stage.iterators[step.iterator] = _named(stage, iter(stage.blueprint.as_completed(handed, timeout=step.timeout)))
+    return Mapped(pulled=len(step.futures))
+
+
+class _named:  # noqa: N801 - reads as the adjective it is
+    """An iterator of futures, given as their names; closing goes through."""
+
+    def __init__(self, stage: Stage, inner: Iterator[Any]) -> None:
+        self._stage = stage
+        self._inner = inner
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        return self._stage.name_of(next(self._inner))
+
+    def close(self) -> None:
+        self._inner.close()  # type: ignore[attr-defined]  # a generator, unless the subject has another idea
+
+
+def _map(stage: Stage, step: op.Map) -> Outcome:
+    pulled = 0
+    pairs = step.shorter is not None
+    tickets = [
+        stage.ticket(task, step.executor, f"item {index}" if pairs else "item") for index, task in enumerate(step.tasks)
+    ]
+
+    def source() -> Iterator[puppet.Ticket]:
+        nonlocal pulled
+        for index, ticket in enumerate(tickets):
+            if index == step.fails_at:
+                raise LookupError("the iterable failed")
+            pulled += 1
+            yield ticket
+
+    ledger = stage.ledgers[step.executor]
+    iterables: list[Iterable[Any]] = [source()]
+    if step.shorter is not None:
+        iterables.append(range(len(tickets) - step.shorter))
+    used = tickets if step.shorter is None else tickets[: len(tickets) - step.shorter]
+    if step.fails_at is not None or step.chunksize > 1:
+        ledger.loose = True
+    stage.iterators[step.iterator] = iter(
+        stage.executors[step.executor].map(puppet.play, *iterables, timeout=step.timeout, chunksize=step.chunksize)
+    )
+    for ticket in used:
+        stage.mark("accepted", ticket.task, 0)
+    return Mapped(pulled=pulled)
+
+
+def _next(stage: Stage, step: op.Next) -> Outcome:
+    try:
+        value = next(stage.iterators[step.iterator])
+    except StopIteration:
+        return Returned(value="the end")
+    return stage.describe(value)
+
+
+def _drain(stage: Stage, step: op.Drain) -> Outcome:
+    items: list[str] = []
+    stamps: list[int] = []
+    end: Raised | None = None
+    stopped = False
+    iterator = stage.iterators[step.iterator]
+    while len(items) < _LONGEST_DRAIN:
+        try:
+            value = next(iterator)
+        except StopIteration:
+            stopped = True
+            break
+        except BaseException as error:  # noqa: BLE001 - how an iterator ends is an observation
+            end, stopped = stage.describe_error(error), True
+            break
+        items.append(value if isinstance(value, str) else stage.describe(value).value)
+        stamps.append(now())
+    return Drained(items=tuple(items), end=end, stopped=stopped, at=tuple(stamps))
+
+
+def _close(stage: Stage, step: op.Close) -> Outcome:
+    iterator: Any = stage.iterators[step.iterator]
+    if not hasattr(iterator, "close"):
+        return Returned(value="no such method")
+    iterator.close()
+    for ledger in stage.ledgers.values():
+        ledger.loose = True  # what a closed iterator leaves pending may be cancelled, or may run
+    return Returned(value="None")
+
+
+def _shutdown(stage: Stage, step: op.Shutdown) -> Outcome:
+    if step.cancel_futures:
+        stage.ledgers[step.executor].loose = True
+        return stage.describe(stage.executors[step.executor].shutdown(wait=step.wait, cancel_futures=True))
+    return stage.describe(stage.executors[step.executor].shutdown(wait=step.wait))
+
+
+def _enter(stage: Stage, step: op.Enter) -> Outcome:
+    executor = stage.executors[step.executor]
+    return Returned(value="itself" if executor.__enter__() is executor else "something else")
+
+
+def _leave(stage: Stage, step: op.Leave) -> Outcome:
+    executor = stage.executors[step.executor]
+    if not step.raising:
+        return stage.describe(executor.__exit__(None, None, None))
+    with contextlib.suppress(LookupError):
+        try:
+            raise LookupError("the block raised")  # noqa: TRY301 - a with block that raises, spelled out
+        except LookupError as error:
+            swallowed = executor.__exit__(type(error), error, error.__traceback__)
+            return Returned(value="swallowed" if swallowed else "None")
+    return Returned(value="None")
+
+
+def _open(stage: Stage, step: op.Open) -> Outcome:
+    stage.open_gate(step.gate)
+    return Returned(value="None")
+
+
+def _release(stage: Stage, _step: op.Release) -> Outcome:
+    for gate in stage.gates:
+        stage.open_gate(gate)
+    return Returned(value="None")
+
+
+def _kill(stage: Stage, step: op.Kill) -> Outcome:
+    ledger = stage.ledgers[step.executor]
+    stage.take_notice()
+    if step.task is None:
+        known = getattr(stage.executors[step.executor], "_processes", None)
+        candidates = set(known) if isinstance(known, dict) else ledger.pids
+        pids = sorted(set(candidates) - set(ledger.inside.values()))
+    else:
+        pids = [ledger.inside[step.task]] if step.task in ledger.inside else []
+    pids = [pid for pid in pids if pid != os.getpid()]
+    if not pids:
+        return Struck(pid=None)
+    ledger.lose_workers()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pids[0], signal.SIGKILL if step.signal == "KILL" else signal.SIGTERM)
+        return Struck(pid=pids[0])
+    return Struck(pid=None)
+
+
+_UNUSUAL: dict[op.Arguments, dict[str, object]] = {
+    "zero workers": {"max_workers": 0},
+    "negative workers": {"max_workers": -1},
+    "default workers": {"max_workers": None},
+    "bad initializer": {"max_workers": 1, "initializer": 3},
+}
+
+
+def _construct(stage: Stage, step: op.Construct) -> Outcome:
+    executor = stage.blueprint.factory(**_UNUSUAL[step.arguments])
+    workers = getattr(executor, "_max_workers", None)
+    executor.shutdown(wait=True)
+    return Facts(lines=("built", f"workers={workers}", f"cpus={_usable_cpus()}"))
+
+
+def _usable_cpus() -> int:
+    """The number on which the documented default of `max_workers` rests, in this Python."""
+    return (getattr(os, "process_cpu_count", None) or os.cpu_count)() or 1
+
+
+def _inspect(stage: Stage, step: op.Inspect) -> Outcome:
+    executor = stage.executors[step.executor]
+    futures = importlib.import_module("concurrent.futures")
+    lines = [f"executor={isinstance(executor, futures.Executor)}"]
+    for method in ("submit", "map", "shutdown"):
+        try:
+            lines.append(f"{method}={inspect.signature(getattr(executor, method))}")
+        except (AttributeError, TypeError, ValueError):
+            lines.append(f"{method}=none")
+    return Facts(lines=tuple(lines))
+
+
+def _read(method: str) -> Callable[[Stage, Any], Outcome]:
+    """The act of a reading method without arguments."""
+    return lambda stage, step: stage.describe(getattr(stage.futures[step.future], method)())
+
+
+def _read_outcome(method: str) -> Callable[[Stage, Any], Outcome]:
+    """The act of `result` or `exception`."""
+
+    def act(stage: Stage, step: op.Result | op.Error) -> Outcome:
+        answer = getattr(stage.futures[step.future], method)(timeout=step.timeout)
+        described = stage.describe(answer)
+        if described.error is not None and "BrokenExecutor" in described.error.bases:
+            _loosen(stage, step)
+        return described
+
+    return act
+
+
+_ACTS: dict[type, Callable[[Stage, Any], Outcome]] = {
+    op.Submit: _submit,
+    op.Cancel: _cancel,
+    op.Running: _read("running"),
+    op.Cancelled: _read("cancelled"),
+    op.Done: _read("done"),
+    op.Observe: _observe,
+    op.Repr: lambda stage, step: Returned(value=repr(stage.futures[step.future])[:200]),
+    op.Result: _read_outcome("result"),
+    op.Error: _read_outcome("exception"),
+    op.AddCallback: _add_callback,
+    op.Wait: _wait,
+    op.AsCompleted: _as_completed,
+    op.Map: _map,
+    op.Next: _next,
+    op.Drain: _drain,
+    op.Close: _close,
+    op.Shutdown: _shutdown,
+    op.Enter: _enter,
+    op.Leave: _leave,
+    op.Open: _open,
+    op.Release: _release,
+    op.Kill: _kill,
+    op.Construct: _construct,
+    op.Inspect: _inspect,
+}

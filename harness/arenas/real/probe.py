@@ -1,0 +1,105 @@
+"""What can be found out about an executor class by looking and by one task."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import importlib
+import inspect
+import os
+import threading
+import traceback
+from typing import Any
+
+from harness.arenas.real import puppet
+from harness.arenas.real.stage import Blueprint
+
+_PATIENCE = 20  # seconds for one trivial task, process start included
+_OPTIONS = ("mp_context", "thread_name_prefix", "initializer", "max_tasks_per_child")
+
+
+def probe(target: str) -> dict[str, Any]:
+    """Import the class, build one, run a task. The answer is JSON; on failure it has ``trouble``, a sentence."""
+    try:
+        blueprint = Blueprint(target)
+    except Exception as error:  # noqa: BLE001 - any import error becomes one sentence
+        return {"trouble": f"cannot import {target}: {_sentence(error)}"}
+    if not callable(blueprint.factory):
+        return {"trouble": f"{target} is not a class or a factory"}
+    try:
+        executor = blueprint.factory(max_workers=2)
+    except BaseException as error:  # noqa: BLE001 - a constructor may raise anything
+        return {"trouble": f"{target}(max_workers=2) fails: {_sentence(error)}"}
+    lacking = [name for name in ("submit", "shutdown", "map") if not callable(getattr(executor, name, None))]
+    if lacking:
+        return {"trouble": f"{target} is no executor: it has no {' and no '.join(lacking)}"}
+    try:
+        return _look(blueprint, executor)
+    except BaseException as error:  # noqa: BLE001 - it may raise anything
+        return {"trouble": f"{target} cannot run a first task: {_sentence(error)}"}
+
+
+def _look(blueprint: Blueprint, executor: Any) -> dict[str, Any]:  # noqa: ANN401 - an executor of whatever class
+    future = executor.submit(puppet.whereabouts)
+    pid, thread, frames = future.result(timeout=_PATIENCE)
+    executor.shutdown(wait=True)
+    return {
+        "kind": "thread" if pid == os.getpid() else "process",
+        "inline": pid == os.getpid() and thread == threading.get_ident(),
+        "capabilities": sorted(_capabilities(blueprint, executor)),
+        "components": _components(blueprint, executor, future, frames),
+    }
+
+
+def _capabilities(blueprint: Blueprint, executor: Any) -> set[str]:  # noqa: ANN401 - as above
+    parameters = _parameters(blueprint.factory)
+    found = {name for name in _OPTIONS if name in parameters}
+    found |= {"cancel_futures"} & set(_parameters(executor.shutdown))
+    found |= {f"map_{name}" for name in ("timeout", "chunksize", "buffersize") if name in _parameters(executor.map)}
+    return found
+
+
+def _parameters(function: Any) -> frozenset[str]:  # noqa: ANN401 - any callable
+    """The parameter names; of a class that passes ``**options`` on, those of its bases as well."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return frozenset()
+    names = set(signature.parameters)
+    passes_on = any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values())
+    if passes_on and isinstance(function, type) and function.__base__ is not None:
+        names |= _parameters(function.__base__)
+    return frozenset(names)
+
+
+def _components(blueprint: Blueprint, executor: Any, future: Any, frames: tuple[str, ...]) -> dict[str, str]:  # noqa: ANN401
+    """Who keeps each promise: CPython's function objects or the subject's own."""
+    process = importlib.import_module("concurrent.futures.process") if _has_processes() else None
+    maps = {concurrent.futures.Executor.map}
+    if process is not None:
+        maps.add(process.ProcessPoolExecutor.map)
+    future_is_ours = all(
+        getattr(type(future), name, None) is getattr(concurrent.futures.Future, name)
+        for name in ("cancel", "cancelled", "running", "done", "result", "exception", "add_done_callback")
+    )
+    owners = {
+        "Future": future_is_ours,
+        "wait": blueprint.wait is concurrent.futures.wait,
+        "as_completed": blueprint.as_completed is concurrent.futures.as_completed,
+        "Executor.map": getattr(type(executor), "map", None) in maps,
+        "thread pool": "concurrent.futures.thread:run" in frames,
+        "process pool": "concurrent.futures.process:_process_worker" in frames,
+    }
+    return {name: "cpython" if ours else "own" for name, ours in owners.items()}
+
+
+def _has_processes() -> bool:
+    try:
+        importlib.import_module("concurrent.futures.process")
+    except ImportError:
+        return False
+    return True
+
+
+def _sentence(error: BaseException) -> str:
+    text = traceback.format_exception_only(type(error), error)[-1].strip()
+    return text if len(text) <= 300 else text[:297] + "..."

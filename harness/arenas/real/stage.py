@@ -1,0 +1,204 @@
+"""The live side of one program: executors, futures, gates and what the tasks made, under their symbols."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from harness.arenas.real import puppet
+from harness.arenas.real.ledger import Ledger
+from harness.arenas.real.recorder import now
+from harness.values.history import Finished, Started
+from harness.values.outcome import Raised, Returned
+from harness.values.program import Exit, Pool, Program, Raise, Return, Script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harness.arenas.real.recorder import Recorder
+
+
+class Blueprint:
+    """Where executors of a subject come from: its factory and the `wait` and `as_completed` that go with it."""
+
+    def __init__(self, target: str) -> None:
+        """Import ``package.module:Name``.
+
+        Raises:
+            ImportError, AttributeError: there is no such thing.
+        """
+        module_name, _, path = target.partition(":")
+        holder: Any = importlib.import_module(module_name)
+        *outer, last = path.split(".")
+        for name in outer:
+            holder = getattr(holder, name)
+        self.factory: Callable[..., Any] = getattr(holder, last)
+        futures = importlib.import_module("concurrent.futures")
+        self.wait: Callable[..., Any] = getattr(holder, "wait", futures.wait)
+        self.as_completed: Callable[..., Iterator[Any]] = getattr(holder, "as_completed", futures.as_completed)
+
+    def build(self, pool: Pool) -> Any:  # noqa: ANN401 - an executor of whatever class
+        """Make an executor as the program wants it."""
+        options: dict[str, object] = {}
+        if pool.start is not None:
+            options["mp_context"] = importlib.import_module("multiprocessing").get_context(pool.start)
+        if pool.named:
+            options["thread_name_prefix"] = f"puppet-{pool.executor}"
+        return self.factory(max_workers=pool.workers, **options)
+
+
+class Stage:
+    """Everything alive that a program's symbols stand for."""
+
+    def __init__(self, program: Program, blueprint: Blueprint, recorder: Recorder, wake: Callable[[], None]) -> None:
+        """Prepare gates and ledgers; executors are made by `raise_curtain`."""
+        self.program = program
+        self.blueprint = blueprint
+        self.recorder = recorder
+        self.scripts = {script.task: script for script in program.tasks}
+        self.executors: dict[str, Any] = {}
+        self.futures: dict[str, Any] = {}
+        self.iterators: dict[str, Iterator[Any]] = {}
+        self.owner: dict[str, str] = {}  # which executor a task was given to
+        self.task_of: dict[str, str] = {}  # which task a future stands for
+        self.gates = {gate: threading.Event() for script in program.tasks for gate in script.gates}
+        self.opened: set[str] = set()
+        self.ledgers = {pool.executor: Ledger(workers=pool.workers, scripts=self.scripts) for pool in program.pools}
+        self.run = ""
+        self.address = ""
+        self.key = ""
+        self.open_remotely: Callable[[str], None] = lambda _gate: None
+        self._wake = wake
+        self._marks: deque[tuple[str, str, int]] = deque()
+        self._made: dict[str, object] = {}
+        self._errors: list[BaseException] = []
+
+    def raise_curtain(self) -> None:
+        """Make the program's executors."""
+        for pool in self.program.pools:
+            self.executors[pool.executor] = self.blueprint.build(pool)
+
+    def drop_everything(self) -> list[weakref.ref[Any]]:
+        """Let go of every live object; weak references to the executors remain."""
+        shadows = []
+        for executor in self.executors.values():
+            try:
+                shadows.append(weakref.ref(executor))
+            except TypeError:  # a class with slots and without __weakref__
+                continue
+        for holder in (self.executors, self.futures, self.iterators, self._made):
+            holder.clear()  # type: ignore[attr-defined]  # they are all dictionaries
+        self._errors.clear()
+        return shadows
+
+    # What puppets in this process call, in the threads of the executor.
+
+    def started(self, task: str, *, intact: bool) -> None:
+        """Record that a task entered its body in a thread of this process."""
+        thread = threading.current_thread()
+        pid = os.getpid()
+        self.recorder.write(
+            Started(at=now(), task=task, pid=pid, thread=threading.get_ident(), intact=intact, name=thread.name)
+        )
+        self.mark("started", task, pid)
+
+    def finished(self, task: str) -> None:
+        """Record that a task leaves its body in a thread of this process."""
+        self.recorder.write(Finished(at=now(), task=task, pid=os.getpid()))
+        self.mark("finished", task, os.getpid())
+
+    def pass_gate(self, gate: str) -> None:
+        """Wait until the gate is open."""
+        self.gates[gate].wait()
+
+    def made(self, task: str, thing: object) -> None:
+        """Remember the very object that a task returns or raises."""
+        self._made[task] = thing
+
+    def mark(self, what: str, task: str, pid: int) -> None:
+        """Note a task's step and wake the client; called from any thread."""
+        self._marks.append((what, task, pid))
+        self._wake()
+
+    # What the client's own thread calls.
+
+    def take_notice(self) -> None:
+        """Carry the steps noted so far into the ledgers."""
+        while self._marks:
+            what, task, pid = self._marks.popleft()
+            ledger = self.ledgers[self.owner.get(task, self.program.pools[0].executor)]
+            match what:
+                case "started":
+                    ledger.started(task, pid)
+                case "finished":
+                    ledger.finished(task)
+                case "accepted":
+                    ledger.accept(task)
+                case _:
+                    ledger.forget(task)
+
+    def open_gate(self, gate: str) -> None:
+        """Let the tasks at this gate go on, in whichever process they wait."""
+        if gate in self.gates:
+            self.opened.add(gate)
+            self.gates[gate].set()
+            self.open_remotely(gate)
+
+    def ticket(self, task: str, executor: str, call: str) -> puppet.Ticket:
+        """The ticket of a task, and a note of who got it."""
+        script = self.scripts[task]
+        self.owner[task] = executor
+        return puppet.Ticket(
+            run=self.run, task=task, gates=script.gates, ending=_ending(script), argument=script.argument,
+            call=call, address=self.address, key=self.key,
+        )  # fmt: skip
+
+    def name_of(self, future: object) -> str:
+        """The symbol of a live future."""
+        return next((name for name, known in self.futures.items() if known is future), "?")
+
+    def describe(self, value: object) -> Returned:
+        """A returned value as a plain one."""
+        if isinstance(value, BaseException):
+            raised = self.describe_error(value)
+            return Returned(value=f"exception {raised.error}", same=raised.same, error=raised)
+        if isinstance(value, puppet.Parcel):
+            state = "whole" if value.whole() else "damaged"
+            return Returned(value=f"parcel {value.task} {state} {len(value.body)}", same=self._same(value.task, value))
+        if value is None or isinstance(value, bool | int | str):
+            return Returned(value=repr(value))
+        maker = next((task for task, thing in self._made.items() if thing is value), None)
+        return Returned(value=f"{type(value).__name__} of {maker}", same=None if maker is None else True)
+
+    def describe_error(self, error: BaseException) -> Raised:
+        """An exception as a plain value."""
+        task = str(error.args[0]) if error.args and str(error.args[0]) in self.scripts else None
+        if not any(known is error for known in self._errors):
+            self._errors.append(error)
+        serial = next(index for index, known in enumerate(self._errors) if known is error)
+        return Raised(
+            error=type(error).__name__,
+            bases=tuple(base.__name__ for base in type(error).__mro__[:-1]),
+            message=str(error)[:200],
+            task=task,
+            same=None if task is None else self._same(task, error),
+            serial=serial,
+            remote=f"in {puppet.PLAY}" in str(error.__cause__ or ""),
+        )
+
+    def _same(self, task: str, thing: object) -> bool | None:
+        return None if task not in self._made else self._made[task] is thing
+
+
+def _ending(script: Script) -> tuple[str, str, int]:
+    match script.ending:
+        case Return(gift=gift, size=size):
+            return ("return", gift, size)
+        case Raise(error=error):
+            return ("raise", error, 0)
+        case Exit(status=status):
+            return ("exit", "none", status)

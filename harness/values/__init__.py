@@ -1,0 +1,1 @@
+"""The nouns: plain values without behaviour that has effects."""

@@ -1,0 +1,175 @@
+"""What was observed in one run, as a list of events with stamps.
+
+Stamps are integers that grow with time: nanoseconds of ``time.monotonic_ns`` in the real arena (comparable between
+the processes of one machine), step numbers in the simulated world. Events with equal stamps are concurrent. A call
+that never returned has a `Called` and no `Answered`: it stays in the history with an open end.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from harness.values.codec import decode, encode
+from harness.values.outcome import Outcome
+from harness.values.program import Program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    """Lane `lane` began operation number `call` (its index in the lane, the epilogue counted on)."""
+
+    at: int
+    call: int
+    lane: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The call ended with `outcome`."""
+
+    at: int
+    call: int
+    outcome: Outcome
+    lane: int = 0
+    thread: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A task entered its body in process `pid`, thread `thread`; `intact` tells whether its arguments arrived."""
+
+    at: int
+    task: str
+    pid: int
+    thread: int
+    intact: bool = True
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The task is about to leave its body."""
+
+    at: int
+    task: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalledBack:
+    """A done callback was called.
+
+    `state` is running, cancelled, done as 0 and 1; `ready` whether reading did not block; `own` whether its only
+    argument was its future; `trouble` what its deed raised, if anything; `until` the stamp of its end.
+    """
+
+    at: int
+    callback: str
+    future: str
+    pid: int
+    thread: int
+    state: str
+    ready: bool = True
+    own: bool = True
+    trouble: str = ""
+    until: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quiet:
+    """Nothing moved any more although something was expected: `queued` tasks could start, `held` are in bodies."""
+
+    at: int
+    queued: tuple[str, ...]
+    held: int
+    executor: str = "e0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """A record of the ``concurrent.futures`` logger."""
+
+    at: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncaught:
+    """An exception that reached `threading.excepthook` or `sys.unraisablehook`."""
+
+    at: int
+    where: str
+    error: str
+    message: str = ""
+    trace: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """What the census found beyond the baseline."""
+
+    at: int
+    threads: tuple[str, ...] = ()
+    processes: tuple[str, ...] = ()
+    descriptors: int = 0
+    semaphores: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """The client process ended by itself: exit `status`, negative for a signal."""
+
+    at: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stuck:
+    """A call did not return and nothing moved; `stacks` are those of all threads."""
+
+    at: int
+    stacks: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slow:
+    """Time ran out while something still moved: the run proves nothing."""
+
+    at: int
+    reason: str
+
+
+Event: TypeAlias = (
+    Called
+    | Answered
+    | Started
+    | Finished
+    | CalledBack
+    | Quiet
+    | Logged
+    | Uncaught
+    | Leftover
+    | Gone
+    | Stuck
+    | Slow
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """A program and what was observed when it ran, in the order of the stamps."""
+
+    program: Program
+    client: int = 0
+    events: tuple[Event, ...] = ()
+
+    def to_json(self) -> str:
+        """One line of text; the same history always gives the same text."""
+        return json.dumps(encode(self), sort_keys=True, separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str) -> History:
+        """Read the text back; raises `codec.DecodeError` or `json.JSONDecodeError`."""
+        return decode(History, json.loads(text))

@@ -1,0 +1,253 @@
+"""The closed vocabulary: one call a client can make, or one fault it can inject.
+
+Operations name executors (``e0``), tasks (``t0``), futures (``f0``), iterators (``i0``), callbacks (``c0``) and
+gates (``g0``) by symbols; there is never a live object in one. All times are in seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Form: TypeAlias = Literal["list", "set", "generator", "doubled"]
+"""How several futures are handed over: ``doubled`` is a list that names each of them twice."""
+
+ReturnWhen: TypeAlias = Literal["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION", "NONSENSE"]
+Deed: TypeAlias = Literal["record", "raise", "query", "add", "submit", "shutdown"]
+Signal: TypeAlias = Literal["KILL", "TERM"]
+Arguments: TypeAlias = Literal["zero workers", "negative workers", "default workers", "bad initializer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    """``future = executor.submit(play, ticket of task, ...)``; with `keywords`, awkward keyword arguments too."""
+
+    executor: str
+    future: str
+    task: str
+    keywords: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """``future.cancel()``."""
+
+    future: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """``future.running()``."""
+
+    future: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """``future.cancelled()``."""
+
+    future: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """``future.done()``."""
+
+    future: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observe:
+    """Poll ``running()``, ``cancelled()`` and ``done()`` one after the other, `times` over."""
+
+    future: str
+    times: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repr:
+    """``repr(future)``."""
+
+    future: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """``future.result(timeout)``."""
+
+    future: str
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Error:
+    """``future.exception(timeout)``."""
+
+    future: str
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddCallback:
+    """``future.add_done_callback(...)`` with a callback that reports itself and then does its `deed`.
+
+    ``add`` adds a recording callback named after this one; ``submit`` submits the task `task`; ``shutdown`` calls
+    ``shutdown(wait=False)`` on the executor; ``query`` calls every reading method of the future.
+    """
+
+    future: str
+    callback: str
+    deed: Deed = "record"
+    executor: str | None = None
+    task: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """``wait(futures, timeout, return_when)``."""
+
+    futures: tuple[str, ...]
+    return_when: ReturnWhen = "ALL_COMPLETED"
+    timeout: float | None = None
+    form: Form = "list"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsCompleted:
+    """``iterator = as_completed(futures, timeout)``; nothing is drawn from it yet."""
+
+    iterator: str
+    futures: tuple[str, ...]
+    timeout: float | None = None
+    form: Form = "list"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Map:
+    """``iterator = executor.map(play, tickets of tasks[, numbers], timeout=..., chunksize=...)``.
+
+    With `shorter`, a second iterable that many items shorter is zipped in; with `fails_at`, the iterable of tickets
+    raises when that index is asked for.
+    """
+
+    executor: str
+    iterator: str
+    tasks: tuple[str, ...]
+    shorter: int | None = None
+    timeout: float | None = None
+    chunksize: int = 1
+    fails_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Next:
+    """``next(iterator)``."""
+
+    iterator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """Call ``next(iterator)`` until it stops or raises."""
+
+    iterator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """``iterator.close()``, where there is such a method."""
+
+    iterator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shutdown:
+    """``executor.shutdown(wait=..., cancel_futures=...)``."""
+
+    executor: str
+    wait: bool = True
+    cancel_futures: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enter:
+    """``executor.__enter__()``: the beginning of a ``with`` block."""
+
+    executor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """The end of the ``with`` block; `raising` is one that a ``LookupError`` leaves."""
+
+    executor: str
+    raising: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """Open a gate: the tasks that wait there, now or later, go on."""
+
+    gate: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kill:
+    """Send a signal to the worker that runs `task`, or (None) to a worker that is idle."""
+
+    executor: str
+    task: str | None = None
+    signal: Signal = "KILL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Construct:
+    """Build an executor with unusual arguments, and shut it down if that succeeds."""
+
+    arguments: Arguments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspect:
+    """Look at the executor without using it: its base class, the signatures of its methods."""
+
+    executor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Open every gate of the program (epilogue)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """Drop every reference and list what is left behind (epilogue)."""
+
+
+Operation: TypeAlias = (
+    Submit
+    | Cancel
+    | Running
+    | Cancelled
+    | Done
+    | Observe
+    | Repr
+    | Result
+    | Error
+    | AddCallback
+    | Wait
+    | AsCompleted
+    | Map
+    | Next
+    | Drain
+    | Close
+    | Shutdown
+    | Enter
+    | Leave
+    | Open
+    | Kill
+    | Construct
+    | Inspect
+    | Release
+    | Census
+)

@@ -1,0 +1,148 @@
+"""A program: what clients do and what their tasks do, as one plain value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from harness.values.codec import decode, encode
+from harness.values.operation import (
+    AddCallback,
+    Census,
+    Drain,
+    Error,
+    Map,
+    Observe,
+    Operation,
+    Release,
+    Result,
+    Shutdown,
+    Submit,
+)
+
+Gift: TypeAlias = Literal["parcel", "none", "exception", "future", "generator", "unpicklable"]
+Fault: TypeAlias = Literal[
+    "ValueError",
+    "Falsy",
+    "TimeoutError",
+    "CancelledError",
+    "SystemExit",
+    "KeyboardInterrupt",
+    "StopIteration",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Return:
+    """The task returns a `gift`: a parcel of `size` bytes that knows its task, or something awkward."""
+
+    gift: Gift = "parcel"
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raise:
+    """The task raises."""
+
+    error: Fault = "ValueError"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """The task ends its process with ``os._exit(status)``."""
+
+    status: int = 0
+
+
+Ending: TypeAlias = Return | Raise | Exit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What one task does: report *started*, pass its gates, report *finished*, end.
+
+    `argument` is the size in bytes of an extra argument, or -1 for one that cannot be pickled.
+    """
+
+    task: str
+    gates: tuple[str, ...] = ()
+    ending: Ending = Return()
+    argument: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """An executor of the program, and what it is made with. `start` is a multiprocessing start method."""
+
+    executor: str = "e0"
+    workers: int = 2
+    start: Literal["fork", "forkserver", "spawn"] | None = None
+    named: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One client thread's operations, in order."""
+
+    operations: tuple[Operation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """Lanes of operations, a script for every task, and the executors they use."""
+
+    pools: tuple[Pool, ...] = (Pool(),)
+    tasks: tuple[Script, ...] = ()
+    lanes: tuple[Lane, ...] = (Lane(),)
+
+    def to_json(self) -> str:
+        """The canonical text: the same program always gives the same text."""
+        return json.dumps(encode(self), sort_keys=True, separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str) -> Program:
+        """Read the canonical text back; raises `codec.DecodeError` or `json.JSONDecodeError`."""
+        return decode(Program, json.loads(text))
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that name this program."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
+
+    @property
+    def size(self) -> int:
+        """The number of operations before the epilogue."""
+        return sum(len(lane.operations) for lane in self.lanes)
+
+
+def futures_of(program: Program) -> tuple[str, ...]:
+    """The futures that the program's operations create, in order (those of callbacks included)."""
+    names: list[str] = []
+    for lane in program.lanes:
+        for operation in lane.operations:
+            match operation:
+                case Submit(future=future):
+                    names.append(future)
+                case AddCallback(deed="submit", callback=callback):
+                    names.append(f"f.{callback}")
+                case _:
+                    pass
+    return tuple(names)
+
+
+def epilogue(program: Program) -> tuple[Operation, ...]:
+    """What every program ends with: nothing stays closed, unread or unshut.
+
+    Gates open, `map` iterators are drained, executors shut down, every outcome is read, references are dropped, and what
+    is left behind is counted.
+    """
+    steps: list[Operation] = [Release()]
+    for lane in program.lanes:
+        steps += [Drain(iterator=op.iterator) for op in lane.operations if isinstance(op, Map)]
+    steps += [Shutdown(executor=pool.executor) for pool in program.pools]
+    for future in futures_of(program):
+        steps += [Observe(future=future, times=1), Result(future=future), Error(future=future)]
+    steps.append(Census())
+    return tuple(steps)
