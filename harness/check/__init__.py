@@ -1,0 +1,1 @@
+"""From subjects and profiles to rows of verdicts: probing, searching, reducing, excusing."""

@@ -1,0 +1,107 @@
+"""Draws programs: the same theme, shape and seed always give the same ones, whatever happens to them later."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.database import DirectoryBasedExampleDatabase
+from hypothesis.errors import HypothesisException
+from hypothesis.stateful import run_state_machine_as_test
+
+from harness.generation.machines import THEMES, ProgramMachine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from harness.generation.composer import Shape
+    from harness.values.program import Program
+
+STEPS = 14  # operations drawn for one program, at most
+
+_BASE = settings(
+    deadline=None,
+    derandomize=False,
+    stateful_step_count=STEPS,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+    phases=[Phase.generate],
+    print_blob=False,
+)
+
+
+class Offence(Exception):  # noqa: N818 - it is one
+    """Raised, at one place, for a program that breaks a rule, so that Hypothesis keeps and shrinks it."""
+
+
+class Enough(BaseException):
+    """Ends a search at once; Hypothesis does not catch it."""
+
+
+def draw(theme: str, shape: Shape, number: int, count: int) -> tuple[Program, ...]:
+    """Draw at most `count` distinct programs of a theme; `number` is the seed."""
+    found: dict[str, Program] = {}
+    machine = _machine(theme, shape, lambda program: found.setdefault(program.digest, program))
+    run_state_machine_as_test(seed(number)(machine), settings=settings(_BASE, max_examples=count))
+    return tuple(found.values())
+
+
+def recall(theme: str, shape: Shape, folder: Path) -> tuple[Program, ...]:
+    """The programs that failed in earlier runs, from Hypothesis's database in `folder`."""
+    if not folder.is_dir():
+        return ()
+    found: dict[str, Program] = {}
+
+    def offend(program: Program) -> None:
+        found.setdefault(program.digest, program)
+        raise Offence  # kept: an example that does not fail would be deleted from the database
+
+    machine = _machine(theme, shape, offend)
+    kept = settings(_BASE, database=DirectoryBasedExampleDatabase(folder), phases=[Phase.reuse])
+    try:
+        run_state_machine_as_test(machine, settings=kept)
+    except (Offence, HypothesisException):
+        pass
+    return tuple(found.values())
+
+
+def shrink(  # noqa: PLR0913, PLR0917 - a search has this many sides
+    theme: str, shape: Shape, number: int, count: int, offends: Callable[[Program], bool], folder: Path | None
+) -> None:
+    """Draw the same programs again and let Hypothesis shrink the first that offends.
+
+    `offends` remembers verdicts, so that the programs before the first failing one cost nothing, and collects what
+    it sees; it may raise `Enough`. With a `folder`, the failing examples are kept there for later runs.
+    """
+
+    def sink(program: Program) -> None:
+        if offends(program):
+            raise Offence from None
+
+    machine = _machine(theme, shape, sink)
+    kept = settings(
+        _BASE,
+        max_examples=count,
+        database=None if folder is None else DirectoryBasedExampleDatabase(folder),
+        phases=[Phase.generate, Phase.shrink],
+        report_multiple_bugs=False,
+    )
+    # `seed` switches the database off, so the number goes to the machine only, beside settings that keep it.
+    seeded = seed(number)(machine)
+    try:
+        run_state_machine_as_test(seeded, settings=kept)
+    except (Offence, Enough, HypothesisException):
+        pass
+
+
+def digest_of(programs: Iterable[Program]) -> str:
+    """Twelve hexadecimal digits that name a sequence of programs."""
+    text = " ".join(program.digest for program in programs)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _machine(theme: str, shape: Shape, sink: Callable[[Program], object]) -> type[ProgramMachine]:
+    base = THEMES[theme]
+    return type(base.__name__, (base,), {"shape": shape, "sink": staticmethod(sink), "__module__": base.__module__})

@@ -1,0 +1,357 @@
+"""The state machines: one per theme, each rule appends operations to a program.
+
+A choice is an integer that is folded onto what there is to choose from: it shrinks well, and no strategy depends on
+what happened before.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from harness.generation.composer import Composer, Shape
+from harness.values import operation as op
+from harness.values.program import Exit, Pool, Raise, Return
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from harness.values.program import Ending, Program
+
+T = TypeVar("T")
+
+WHICH = st.integers(0, 11)
+OFTEN_FALSE = st.sampled_from([False, False, False, True])
+DEEDS: tuple[op.Deed, ...] = ("record", "record", "raise", "query", "add", "submit", "shutdown")
+FORMS: tuple[op.Form, ...] = ("list", "list", "set", "generator", "doubled")
+WHENS: tuple[op.ReturnWhen, ...] = (
+    "ALL_COMPLETED", "ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION", "FIRST_EXCEPTION", "NONSENSE",
+)  # fmt: skip
+ENDINGS: tuple[Ending, ...] = (
+    Return(), Return(), Return(size=300), Return(gift="none"), Return(gift="exception"), Raise(), Raise(),
+    Raise(error="Falsy"), Raise(error="TimeoutError"), Raise(error="CancelledError"), Raise(error="SystemExit"),
+    Raise(error="KeyboardInterrupt"),
+)  # fmt: skip
+IN_PROCESS: tuple[Ending, ...] = (Return(gift="future"), Return(gift="generator"))
+ACROSS: tuple[Ending, ...] = (Return(gift="unpicklable"), Return(size=1 << 18), Raise())
+FEW = 9  # tasks in one program
+LARGE = 1 << 18  # bytes: more than any pipe takes at once
+
+
+def pick(options: Sequence[T], which: int) -> T:
+    """Fold a choice onto what there is."""
+    return options[which % len(options)]
+
+
+class ProgramMachine(RuleBasedStateMachine):
+    """What all themes share: pools, tasks, gates, and handing the finished program over."""
+
+    shape: ClassVar[Shape] = Shape()
+    sink: ClassVar[Callable[[Program], None]] = lambda _program: None
+
+    def __init__(self) -> None:
+        """Begin an empty program."""
+        super().__init__()
+        self.composer = Composer(self.shape)
+
+    @initialize(workers=st.sampled_from([2, 1, 1, 2, 3]), named=OFTEN_FALSE, start=WHICH)
+    def choose_pool(self, workers: int, named: bool, start: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Choose the executor's size and how its workers start."""
+        named = named and "thread_name_prefix" in self.shape.capabilities
+        method: Any = pick(self.shape.starts, start)
+        self.composer.pools = [Pool(workers=workers, named=named, start=method), *self.more_pools(workers, method)]
+
+    def more_pools(self, _workers: int, _method: Any) -> list[Pool]:  # noqa: ANN401 - one of a Literal
+        """The pools beside the first: none, in most themes."""
+        return []
+
+    def executor(self, which: int) -> str:
+        """One of the program's executors."""
+        return pick(self.composer.pools, which).executor
+
+    def future(self, which: int) -> str:
+        """One of the futures so far, the latest for 0."""
+        return self.composer.futures[-1 - which % len(self.composer.futures)]
+
+    def some_futures(self, mask: int) -> tuple[str, ...]:
+        """A subset of the futures."""
+        return tuple(name for place, name in enumerate(self.composer.futures) if mask >> place & 1)
+
+    def room(self) -> bool:
+        """Whether another task fits in."""
+        return len(self.composer.scripts) < FEW
+
+    @precondition(room)
+    @rule(gated=st.booleans(), which=WHICH)
+    def submit(self, gated: bool, which: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Submit a plain task."""
+        task = self.composer.task(gated=gated, ending=Return())
+        self.composer.submit(self.executor(which), task)
+
+    @precondition(lambda self: self.composer.closed)
+    @rule(which=WHICH)
+    def open_gate(self, which: int) -> None:
+        """Let a task go on."""
+        self.composer.open(pick(self.composer.closed, which))
+
+    @rule()
+    def rest(self) -> None:
+        """Do nothing: Hypothesis needs a step that is always possible."""
+
+    def teardown(self) -> None:
+        """Hand the program over, unless Hypothesis is giving it up."""
+        if sys.exc_info()[0] is None and self.composer.steps:
+            type(self).sink(self.composer.program())
+
+
+def has_futures(machine: ProgramMachine) -> bool:
+    """Whether there is a future to do something with."""
+    return bool(machine.composer.futures)
+
+
+class Lifecycle(ProgramMachine):
+    """Submit, cancel, states, outcomes, callbacks, shutdown, with."""
+
+    @precondition(ProgramMachine.room)
+    @rule(gated=st.booleans(), ending=WHICH, keywords=OFTEN_FALSE, special=OFTEN_FALSE)
+    def submit_something(self, gated: bool, ending: int, keywords: bool, special: bool) -> None:  # noqa: FBT001
+        """Submit a task that ends in one of many ways, perhaps with awkward keyword arguments."""
+        own = IN_PROCESS if self.shape.kind == "thread" else ACROSS
+        task = self.composer.task(gated=gated, ending=pick(own if special else ENDINGS, ending))
+        self.composer.submit(self.composer.pools[0].executor, task, keywords=keywords)
+
+    @precondition(lambda self: self.room() and self.shape.kind != "thread")
+    @rule(large=st.booleans())
+    def submit_argument(self, large: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Submit a task with an argument that is large, or cannot be pickled."""
+        task = self.composer.task(gated=False, ending=Return(size=LARGE if large else 0), argument=LARGE if large else -1)
+        self.composer.submit(self.composer.pools[0].executor, task)
+
+    @precondition(lambda self: not self.composer.futures and not self.shape.inline)
+    @rule(extra=st.integers(2, 4), open_one=st.booleans())
+    def flood(self, extra: int, open_one: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Submit more than can be taken on, cancel all, most likely in vain for the first."""
+        composer = self.composer
+        for _ in range(composer.pools[0].workers + self.shape.prefetch + extra):
+            composer.submit("e0", composer.task(gated=True, ending=Return()))
+        for future in list(composer.futures):
+            composer.cancel(future)
+        if open_one:
+            composer.open(composer.closed[0])
+
+    @precondition(has_futures)
+    @rule(which=WHICH, again=OFTEN_FALSE)
+    def cancel(self, which: int, again: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Cancel, perhaps twice, and look."""
+        future = self.future(which)
+        self.composer.cancel(future)
+        if again:
+            self.composer.cancel(future)
+
+    @precondition(has_futures)
+    @rule(which=WHICH, how=st.integers(0, 5))
+    def look(self, which: int, how: int) -> None:
+        """Ask a future for its state."""
+        kinds = (op.Observe, op.Observe, op.Running, op.Cancelled, op.Done, op.Repr)
+        self.composer.add(kinds[how](future=self.future(which)))
+
+    @precondition(has_futures)
+    @rule(which=WHICH, error=st.booleans(), patience=st.integers(0, 4))
+    def read(self, which: int, error: bool, patience: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Read an outcome."""
+        self.composer.read(self.future(which), error=error, patience=patience)
+
+    @precondition(has_futures)
+    @rule(which=WHICH, deed=WHICH)
+    def add_callback(self, which: int, deed: int) -> None:
+        """Add a done callback that does something."""
+        self.composer.add_callback(self.future(which), pick(DEEDS, deed))
+
+    @rule(wait=st.booleans(), cancel=OFTEN_FALSE)
+    def shut_down(self, wait: bool, cancel: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Shut down, perhaps not for the first time."""
+        cancel = cancel and "cancel_futures" in self.shape.capabilities
+        self.composer.shut_down("e0", wait=wait, cancel=cancel)
+
+    @rule(raising=st.booleans())
+    def enter_or_leave(self, raising: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Enter a with block, or leave it."""
+        self.composer.enter_or_leave("e0", raising=raising)
+
+    @precondition(lambda self: not self.composer.steps)
+    @rule(which=st.integers(0, 4))
+    def look_from_outside(self, which: int) -> None:
+        """Inspect the executor, or build one with unusual arguments."""
+        unusual: tuple[op.Arguments, ...] = ("zero workers", "negative workers", "default workers", "bad initializer")
+        if which == len(unusual):
+            self.composer.add(op.Inspect(executor="e0"))
+        else:
+            self.composer.add(op.Construct(arguments=unusual[which]))
+
+
+class Waiting(ProgramMachine):
+    """`wait` and `as_completed` over futures of one executor or two."""
+
+    def more_pools(self, workers: int, method: Any) -> list[Pool]:  # noqa: ANN401 - one of a Literal
+        """A second executor, for programs with one worker each."""
+        return [Pool(executor="e1", workers=1, start=method)] if workers == 1 else []
+
+    @precondition(ProgramMachine.room)
+    @rule(which=WHICH, gated=st.booleans())
+    def submit_raising(self, which: int, gated: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Submit a task that raises."""
+        self.composer.submit(self.executor(which), self.composer.task(gated=gated, ending=Raise()))
+
+    @precondition(has_futures)
+    @rule(which=WHICH)
+    def cancel(self, which: int) -> None:
+        """Cancel."""
+        self.composer.cancel(self.future(which))
+
+    @precondition(has_futures)
+    @rule(which=WHICH)
+    def read(self, which: int) -> None:
+        """Read an outcome, so that the future is known to be done."""
+        self.composer.read(self.future(which), error=True, patience=1)
+
+    @rule(mask=st.integers(0, 511), when=WHICH, form=WHICH, hurried=OFTEN_FALSE)
+    def wait(self, mask: int, when: int, form: int, hurried: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Wait for some."""
+        names = self.some_futures(mask)
+        chosen = pick(WHENS, when)
+        if chosen == "NONSENSE" and not names:
+            return
+        self.composer.wait(names, chosen, pick(FORMS, form), hurried=hurried)
+
+    @rule(mask=st.integers(0, 511), form=WHICH, hurried=OFTEN_FALSE, at_once=st.booleans())
+    def as_completed(self, mask: int, form: int, hurried: bool, at_once: bool) -> None:  # noqa: FBT001
+        """Iterate over some as they complete."""
+        names = self.some_futures(mask)
+        self.composer.as_completed(names, pick(FORMS, form), hurried=hurried)
+        if at_once:
+            self.composer.draw(self.composer.iterators[-1], all_of_it=True)
+
+    @precondition(lambda self: self.composer.iterators)
+    @rule(which=WHICH, all_of_it=st.booleans())
+    def draw(self, which: int, all_of_it: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Draw from an iterator."""
+        self.composer.draw(pick(self.composer.iterators, which), all_of_it=all_of_it)
+
+    @precondition(lambda self: self.composer.futures and "cancel_futures" in self.shape.capabilities)
+    @rule(which=WHICH, cancel=OFTEN_FALSE)
+    def shut_down(self, which: int, cancel: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Shut an executor down without waiting."""
+        self.composer.shut_down(self.executor(which), wait=False, cancel=cancel)
+
+
+class Mapping(ProgramMachine):
+    """`Executor.map` and the life of its iterators."""
+
+    @precondition(ProgramMachine.room)
+    @rule(
+        count=st.integers(0, 4), endings=st.integers(0, 255), gates=st.integers(0, 15), shorter=st.integers(0, 5),
+        fails_at=st.integers(0, 15), hurried=OFTEN_FALSE, chunksize=st.sampled_from([1, 1, 1, 2, 3, 0]),
+    )  # fmt: skip
+    def map(  # noqa: PLR0913, PLR0917 - the dimensions of one call
+        self, count: int, endings: int, gates: int, shorter: int, fails_at: int, hurried: bool, chunksize: int  # noqa: FBT001
+    ) -> None:
+        """Map over new tasks."""
+        composer = self.composer
+        kinds: tuple[Ending, ...] = (Return(), Return(size=40), Return(), Return(gift="none"), Return(), Return(), Raise(), Raise(error="StopIteration"))  # noqa: E501 - a table
+        tasks = tuple(
+            composer.task(gated=bool(gates >> place & 1), ending=kinds[(endings >> 2 * place) % len(kinds)])
+            for place in range(count)
+        )
+        options: dict[str, object] = {}
+        if shorter <= count and shorter < 3:
+            options["shorter"] = shorter
+        if fails_at < count:
+            options["fails_at"] = fails_at
+        if chunksize != 1 and "map_chunksize" in self.shape.capabilities:
+            options["chunksize"] = chunksize
+        held = any(composer.progress.held(task) for task in tasks)
+        if (hurried or held) and "map_timeout" in self.shape.capabilities:
+            options["timeout"] = 0.01
+        composer.map("e0", tasks, **options)
+
+    @precondition(lambda self: self.composer.iterators)
+    @rule(which=WHICH, all_of_it=st.booleans())
+    def draw(self, which: int, all_of_it: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Draw from an iterator."""
+        self.composer.draw(self.composer.iterators[-1 - which % len(self.composer.iterators)], all_of_it=all_of_it)
+
+    @precondition(lambda self: self.composer.iterators)
+    @rule(which=WHICH)
+    def close(self, which: int) -> None:
+        """Close an iterator."""
+        self.composer.close(pick(self.composer.iterators, which))
+
+    @precondition(lambda self: self.composer.iterators)
+    @rule(wait=st.booleans())
+    def shut_down(self, wait: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Shut down; what was mapped before must still be delivered."""
+        self.composer.shut_down("e0", wait=wait, cancel=False)
+
+
+class Death(ProgramMachine):
+    """Workers that are killed or leave, idle or running, before and during a shutdown."""
+
+    @precondition(ProgramMachine.room)
+    @rule(gated=st.booleans(), ending=WHICH)
+    def submit_something(self, gated: bool, ending: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Submit a task that returns, raises, or leaves its process."""
+        endings: tuple[Ending, ...] = (Return(), Return(size=LARGE), Raise(), Exit(status=0), Exit(status=1))
+        chosen = pick(endings, ending)
+        if isinstance(chosen, Exit):
+            self.composer.exit_task("e0", chosen.status)
+        else:
+            self.composer.submit("e0", self.composer.task(gated=gated, ending=chosen))
+
+    @precondition(has_futures)
+    @rule(idle=OFTEN_FALSE, terminate=OFTEN_FALSE)
+    def kill(self, idle: bool, terminate: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Kill a worker."""
+        self.composer.kill("e0", idle=idle, signal="TERM" if terminate else "KILL")
+
+    @precondition(has_futures)
+    @rule(which=WHICH)
+    def cancel(self, which: int) -> None:
+        """Cancel."""
+        self.composer.cancel(self.future(which))
+
+    @precondition(has_futures)
+    @rule(which=WHICH, error=st.booleans(), patience=st.integers(0, 4))
+    def read(self, which: int, error: bool, patience: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Read an outcome."""
+        self.composer.read(self.future(which), error=error, patience=patience)
+
+    @precondition(has_futures)
+    @rule(which=WHICH)
+    def look(self, which: int) -> None:
+        """Ask a future for its state."""
+        self.composer.add(op.Observe(future=self.future(which)))
+
+    @precondition(has_futures)
+    @rule(which=WHICH, deed=st.sampled_from(["record", "record", "raise", "query", "add"]))
+    def add_callback(self, which: int, deed: op.Deed) -> None:
+        """Add a done callback. (One that submits deadlocks a CPython pool that breaks; that is for another theme.)"""
+        self.composer.add_callback(self.future(which), deed)
+
+    @precondition(has_futures)
+    @rule(wait=st.booleans(), cancel=OFTEN_FALSE)
+    def shut_down(self, wait: bool, cancel: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Shut down, before or after the kill."""
+        cancel = cancel and "cancel_futures" in self.shape.capabilities
+        self.composer.shut_down("e0", wait=wait, cancel=cancel)
+
+
+THEMES: dict[str, type[ProgramMachine]] = {"lifecycle": Lifecycle, "waiting": Waiting, "map": Mapping, "death": Death}
+"""The themes by name, in the order in which they run."""
+
+
+def themes_for(shape: Shape) -> list[str]:
+    """The themes that make sense for a subject."""
+    return [name for name in THEMES if name != "death" or shape.dies]

@@ -1,0 +1,1 @@
+"""From a history to a verdict per rule. Pure: the same history always gets the same judgement."""

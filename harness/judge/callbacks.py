@@ -1,0 +1,121 @@
+"""CB rules: callbacks are called once, in time, in order, in the right place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.judge.case import FOREVER, Call, Case
+from harness.values import operation as op
+from harness.values.outcome import Raised
+
+if TYPE_CHECKING:
+    from harness.judge.tally import Tally
+    from harness.values.history import CalledBack
+
+
+def judge_callbacks(case: Case, tally: Tally) -> None:
+    """CB-01 to CB-08 and CB-10."""
+    added = [call for call in case.of(op.AddCallback) if isinstance(call.step, op.AddCallback)]
+    seen: dict[str, list[CalledBack]] = {}
+    for event in case.callbacks:
+        seen.setdefault(event.callback, []).append(event)
+    for call in added:
+        step = call.step
+        assert isinstance(step, op.AddCallback)  # noqa: S101 - `of` gave only these
+        events = seen.get(step.callback, [])
+        _judge_count(case, tally, call, step, events)
+        _judge_place(case, tally, call, step, events)
+        _judge_deed(case, tally, call, step, events, seen)
+    _judge_order(case, tally, added, seen)
+
+
+def _judge_count(case: Case, tally: Tally, call: Call, step: op.AddCallback, events: list[CalledBack]) -> None:
+    """CB-01, CB-07, CB-10: once and only once; which rule misses a call depends on how the future ended."""
+    name, future = step.callback, step.future
+    if isinstance(call.outcome, Raised):
+        return  # judged by CB-05
+    if len(events) > 1:
+        tally.blame("CB-01", f"callback {name} was called {len(events)} times", call, future=future)
+        return
+    if events:
+        tally.check("CB-01", events[0].own, f"callback {name} did not get its future as the only argument", call)
+    if not case.complete() or case.done_since.get(future, FOREVER) == FOREVER:
+        return
+    cancelled = case.cancelled_since[future]
+    executor = case.tracks[future].executor
+    if cancelled < FOREVER and call.end < cancelled:
+        tally.check("CB-07", bool(events), f"{future} was cancelled, and callback {name} is never called", call)
+    elif case.cancelling_since(executor) < FOREVER or case.deaths[executor] < FOREVER:
+        tally.check("CB-10", bool(events), f"{future} was ended by its executor, and {name} is never called", call)
+    elif not events:
+        tally.blame("CB-01", f"callback {name} is never called", call, future=future)
+
+
+def _judge_place(case: Case, tally: Tally, call: Call, step: op.AddCallback, events: list[CalledBack]) -> None:
+    """CB-02, CB-04, CB-06: when it is called, and where."""
+    for event in events:
+        ready = event.state[2] == "1" and event.ready
+        tally.check("CB-02", ready, f"when {step.callback} is called, its future is not done", call, future=step.future)
+        here = event.pid == case.history.client
+        tally.check("CB-06", here, f"{step.callback} is called in process {event.pid}, not in the client", call)
+    if case.done_since.get(step.future, FOREVER) < call.begin and not isinstance(call.outcome, Raised):
+        in_time = any(call.begin <= event.at and event.until <= call.end for event in events)
+        at_home = any(event.thread == call.thread for event in events)
+        if events or case.complete():
+            tally.check(
+                "CB-04", in_time and at_home,
+                f"{step.future} was done, and {step.callback} is not called at once in the calling thread", call,
+            )  # fmt: skip
+
+
+def _judge_deed(
+    case: Case, tally: Tally, call: Call, step: op.AddCallback, events: list[CalledBack], seen: dict[str, list[CalledBack]]
+) -> None:
+    """CB-05, CB-08, FUT-18: what a callback does harms nobody, and it may do much."""
+    if step.deed == "raise":
+        if isinstance(call.outcome, Raised):
+            tally.blame("CB-05", f"what {step.callback} raised comes out of add_done_callback", call, future=step.future)
+        elif events and case.complete():
+            tally.check("CB-05", bool(case.logged), f"{step.callback} raised, and nothing was logged", call)
+            _judge_survivors(case, tally, step, events[0], seen)
+    for event in events:
+        refused = event.trouble.startswith(("RuntimeError", "BrokenProcessPool", "BrokenThreadPool"))
+        if step.deed in ("add", "submit", "shutdown"):
+            fine = not event.trouble or (step.deed == "submit" and refused)
+            tally.check("CB-08", fine, f"in {step.callback}, {step.deed} fails with {event.trouble}", call)
+        if step.deed == "query":
+            tally.check("FUT-18", not event.trouble, f"in {step.callback}, a method of its future fails", call)
+    if step.deed == "add" and events and case.complete():
+        added = seen.get(f"{step.callback}.added", [])
+        tally.check("CB-08", len(added) == 1, f"a callback that {step.callback} added is called {len(added)} times", call)
+
+
+def _judge_survivors(
+    case: Case, tally: Tally, step: op.AddCallback, raised: CalledBack, seen: dict[str, list[CalledBack]]
+) -> None:
+    """CB-05: the callbacks added after the one that raised are called all the same."""
+    for other in case.of(op.AddCallback):
+        later = other.step
+        if isinstance(later, op.AddCallback) and later.future == step.future and later.callback > step.callback:
+            called = bool(seen.get(later.callback))
+            tally.check("CB-05", called, f"after {raised.callback} raised, {later.callback} is not called", other)
+
+
+def _judge_order(case: Case, tally: Tally, added: list[Call], seen: dict[str, list[CalledBack]]) -> None:
+    """CB-03: those added before the future was done come in the order added, one after the other."""
+    early: dict[str, list[tuple[Call, CalledBack]]] = {}
+    for call in added:
+        step = call.step
+        if isinstance(step, op.AddCallback) and step.future in case.tracks and seen.get(step.callback):
+            event = seen[step.callback][0]
+            track = case.tracks[step.future]
+            undone = call.end < min(case.done_since[step.future], event.at, track.task.left)
+            cancelling = min((each.begin for each in case.of(op.Cancel) if each.step == op.Cancel(future=step.future)), default=FOREVER)
+            if undone and call.end < cancelling:
+                early.setdefault(step.future, []).append((call, event))
+    for future, pairs in early.items():
+        for (first, one), (second, other) in zip(pairs, pairs[1:], strict=False):
+            tally.check(
+                "CB-03", one.until <= other.at, f"callbacks of {future} are not called in the order added",
+                first, second, future=future,
+            )  # fmt: skip

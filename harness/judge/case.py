@@ -1,0 +1,431 @@
+"""A history, looked at from every side the rules need: calls with their ends, tasks with their bodies, deaths.
+
+Everything here is by *interval*: "before" means that one thing had ended when the other began. What cannot be
+ordered is not guessed; a rule whose premise rests on it is then not exercised.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.model.progress import Progress
+from harness.values import operation as op
+from harness.values.history import (
+    Answered,
+    CalledBack,
+    Called,
+    Finished,
+    Gone,
+    History,
+    Leftover,
+    Logged,
+    Quiet,
+    Slow,
+    Started,
+    Stuck,
+    Uncaught,
+)
+from harness.values.outcome import Drained, Outcome, Raised, Returned, Skipped, Split, States, Struck
+from harness.values.program import Exit, Pool, Script, epilogue
+from harness.values.verdict import Witness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.values.subject import Subject
+
+FOREVER = 1 << 62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One operation as it happened. `end` is `FOREVER` if it never returned; `fair` if it had to return."""
+
+    index: int
+    step: op.Operation
+    begin: int
+    end: int
+    outcome: Outcome | None
+    thread: int = 0
+    fair: bool = True
+    ours: bool = False  # part of the epilogue
+
+    @property
+    def answered(self) -> bool:
+        """Whether the call was made and came back."""
+        return self.outcome is not None and not isinstance(self.outcome, Skipped)
+
+    @property
+    def value(self) -> str:
+        """What it returned, as described; nothing if it raised."""
+        return self.outcome.value if isinstance(self.outcome, Returned) else ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Task:
+    """One task: its script, and the stamps at which it was seen to start and finish."""
+
+    script: Script
+    starts: list[Started] = field(default_factory=list)
+    finishes: list[Finished] = field(default_factory=list)
+
+    @property
+    def began(self) -> int:
+        """When the body was first entered."""
+        return self.starts[0].at if self.starts else FOREVER
+
+    @property
+    def left(self) -> int:
+        """When the body was first left."""
+        return self.finishes[0].at if self.finishes else FOREVER
+
+    def inside(self, begin: int, end: int) -> bool:
+        """Whether the task was in its body during this whole interval, as far as it can be known."""
+        return self.began < begin and end < self.left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """One future: the call that made it, its task, and all calls about it, in order."""
+
+    name: str
+    task: Task
+    executor: str
+    accepted: int  # when `submit` had returned it
+    calls: tuple[Call, ...]
+    waited: tuple[Call, ...]
+
+
+class Case:
+    """Everything the judge knows of one run."""
+
+    def __init__(self, history: History, subject: Subject) -> None:
+        """Sort the events out."""
+        self.history = history
+        self.subject = subject
+        self.program = history.program
+        self.pools: dict[str, Pool] = {pool.executor: pool for pool in self.program.pools}
+        self.tasks = {script.task: Task(script=script) for script in self.program.tasks}
+        self.callbacks: list[CalledBack] = []
+        self.quiet: list[Quiet] = []
+        self.logged: list[Logged] = []
+        self.uncaught: list[Uncaught] = []
+        self.leftovers: list[Leftover] = []
+        self.gone: Gone | None = None
+        self.stuck: Stuck | None = None
+        self.slow: Slow | None = None
+        self._sort()
+        self.calls = self._pair()
+        self.tracks = {track.name: track for track in self._follow()}
+
+    def _sort(self) -> None:
+        for event in self.history.events:
+            match event:
+                case Started() if event.task in self.tasks:
+                    self.tasks[event.task].starts.append(event)
+                case Finished() if event.task in self.tasks:
+                    self.tasks[event.task].finishes.append(event)
+                case CalledBack():
+                    self.callbacks.append(event)
+                case Quiet():
+                    self.quiet.append(event)
+                case Logged():
+                    self.logged.append(event)
+                case Uncaught():
+                    self.uncaught.append(event)
+                case Leftover():
+                    self.leftovers.append(event)
+                case Gone():
+                    self.gone = event
+                case Stuck():
+                    self.stuck = event
+                case Slow():
+                    self.slow = event
+                case _:
+                    pass
+
+    def _pair(self) -> tuple[Call, ...]:
+        """Bring the beginnings and ends of the calls together with the operations they are."""
+        lane = self.program.lanes[0].operations
+        steps = (*lane, *epilogue(self.program))
+        begun = [event for event in self.history.events if isinstance(event, Called)]
+        ended = {event.call: event for event in self.history.events if isinstance(event, Answered)}
+        progress = Progress.of(self.program)
+        found = []
+        for event in begun:
+            step = steps[event.call]
+            answer = ended.get(event.call)
+            found.append(
+                Call(
+                    index=event.call, step=step, begin=event.at, end=answer.at if answer else FOREVER,
+                    outcome=answer.outcome if answer else None, thread=answer.thread if answer else 0,
+                    fair=progress.returns(step), ours=event.call >= len(lane),
+                )  # fmt: skip
+            )
+            progress.after(step)
+        return tuple(found)
+
+    def _follow(self) -> Iterator[Track]:
+        for call in self.calls:
+            match call.step:
+                case op.Submit(future=future, task=task, executor=executor) if not isinstance(call.outcome, Raised):
+                    if call.answered:
+                        yield self._track(future, task, executor, call.end)
+                case op.AddCallback(deed="submit", callback=callback, task=str(task), executor=str(executor)):
+                    made = next((each for each in self.callbacks if each.callback == callback), None)
+                    if made is not None and not made.trouble:
+                        yield self._track(f"f.{callback}", task, executor, made.until)
+                case _:
+                    pass
+
+    def _track(self, name: str, task: str, executor: str, accepted: int) -> Track:
+        return Track(
+            name=name, task=self.tasks[task], executor=executor, accepted=accepted,
+            calls=tuple(call for call in self.calls if getattr(call.step, "future", None) == name and call.begin > accepted),
+            waited=tuple(call for call in self.calls if name in getattr(call.step, "futures", ())),
+        )  # fmt: skip
+
+    # Questions that several rules ask.
+
+    def of(self, *kinds: type) -> Iterator[Call]:
+        """The calls of these kinds of operation that were made and came back."""
+        return (call for call in self.calls if isinstance(call.step, kinds) and call.answered)
+
+    def open_call(self) -> Call | None:
+        """The call that never returned, if any."""
+        return next((call for call in self.calls if call.end == FOREVER), None)
+
+    def shutdowns(self, executor: str) -> list[Call]:
+        """All calls that shut this executor down, in order, the open one included."""
+        found = []
+        for call in self.calls:
+            match call.step:
+                case op.Shutdown(executor=name) | op.Leave(executor=name) if name == executor:
+                    found.append(call)
+                case _:
+                    pass
+        return found
+
+    def shut_since(self, executor: str) -> int:
+        """From when on a shutdown may have taken effect."""
+        by_call = min((call.begin for call in self.shutdowns(executor)), default=FOREVER)
+        return min(by_call, self._shut_by_callback(executor))
+
+    def _shut_by_callback(self, executor: str) -> int:
+        stamps = [FOREVER]
+        for call in self.of(op.AddCallback):
+            step = call.step
+            if isinstance(step, op.AddCallback) and step.deed == "shutdown" and step.executor == executor:
+                stamps += [event.at for event in self.callbacks if event.callback == step.callback]
+        return min(stamps)
+
+    def cancelling_since(self, executor: str) -> int:
+        """From when on queued futures may be cancelled by a shutdown or by a `map` iterator that ends early."""
+        return min(
+            (call.begin for call in self.shutdowns(executor) if getattr(call.step, "cancel_futures", False)),
+            default=FOREVER,
+        )
+
+    @functools.cached_property
+    def deaths(self) -> dict[str, int]:
+        """From when on workers of each executor may be dead."""
+        found = dict.fromkeys(self.pools, FOREVER)
+        for call in self.calls:
+            struck = isinstance(call.outcome, Struck) and call.outcome.pid is not None
+            if isinstance(call.step, op.Kill) and (struck or call.end == FOREVER):
+                found[call.step.executor] = min(found[call.step.executor], call.begin)
+        for name, executor in self.owners.items():
+            task = self.tasks[name]
+            if isinstance(task.script.ending, Exit):
+                found[executor] = min(found[executor], task.began)
+        return found
+
+    @functools.cached_property
+    def owners(self) -> dict[str, str]:
+        """Which executor each task was given to."""
+        found: dict[str, str] = {}
+        for call in self.calls:
+            match call.step:
+                case op.Submit(task=task, executor=executor):
+                    found[task] = executor
+                case op.AddCallback(task=str(task), executor=str(executor)):
+                    found[task] = executor
+                case op.Map(tasks=tasks, executor=executor):
+                    found.update(dict.fromkeys(tasks, executor))
+                case _:
+                    pass
+        return found
+
+    def held(self, executor: str, begin: int, end: int) -> list[str]:
+        """The tasks of an executor that were in their bodies during the whole interval."""
+        return [name for name, owner in self.owners.items() if owner == executor and self.tasks[name].inside(begin, end)]
+
+    def all_held(self, executor: str, begin: int, end: int) -> bool:
+        """Whether every worker was in the body of a task during the whole interval."""
+        return len(self.held(executor, begin, end)) >= self.pools[executor].workers
+
+    @functools.cached_property
+    def done_since(self) -> dict[str, int]:
+        """From when on each future is proved to be done, by an answer that says so."""
+        found = dict.fromkeys(self.tracks, FOREVER)
+        for call in self.calls:
+            if call.answered:
+                for name in proved_done(call):
+                    if name in found:
+                        found[name] = min(found[name], call.end)
+        return found
+
+    @functools.cached_property
+    def cancelled_since(self) -> dict[str, int]:
+        """From when on each future is proved to be cancelled by its client (``cancel()`` said True)."""
+        found = dict.fromkeys(self.tracks, FOREVER)
+        for call in self.of(op.Cancel):
+            name = getattr(call.step, "future", "")
+            if call.value == "True" and name in found:
+                found[name] = min(found[name], call.end)
+        return found
+
+    def complete(self) -> bool:
+        """Whether the run came to its end: nothing hung, crashed or was given up."""
+        return self.gone is None and self.stuck is None and self.slow is None
+
+    def say(self, call: Call) -> str:
+        """A call and its answer, as evidence."""
+        return f"#{call.index + 1} {spell(call.step)} {answer(call.outcome)}"
+
+    def witness(self, rule: str, text: str, *calls: Call, shape: str = "", timed: bool = False, **names: str) -> Witness:
+        """Evidence for one violation, from the calls involved."""
+        evidence = "; ".join(self.say(call) for call in calls)
+        return Witness(
+            rule=rule,
+            text=f"{text}: {evidence}" if evidence else text,
+            calls=tuple(call.index for call in calls),
+            futures=tuple(names[key] for key in names if key.startswith("future")),
+            tasks=tuple(names[key] for key in names if key.startswith("task")),
+            shape=shape,
+            timed=timed,
+        )
+
+
+def proved_done(call: Call) -> tuple[str, ...]:
+    """The futures that a call's answer proves to be done."""
+    step = call.step
+    match step, call.outcome:
+        case op.Result(future=name) | op.Error(future=name), outcome:
+            return () if timed_out(outcome, None) else (name,)
+        case op.Cancel(future=name) | op.Done(future=name) | op.Cancelled(future=name), Returned(value="True"):
+            return (name,)
+        case op.Observe(future=name), States(seen=seen) if any(each[2] == "1" for each in seen):
+            return (name,)
+        case op.Wait(), Split(done=done):
+            return done
+        case op.Drain(), Drained(items=items):
+            return items
+        case op.Next(), Returned(value=value):
+            return (value,)
+        case _:
+            return ()
+
+
+def timed_out(outcome: Outcome | None, task: str | None) -> bool:
+    """Whether a read ended at its timeout (and not with a `TimeoutError` that the task itself raised)."""
+    return (
+        isinstance(outcome, Raised)
+        and "TimeoutError" in outcome.bases
+        and (outcome.task is None or (task is not None and outcome.task != task))
+    )
+
+
+def spell(step: op.Operation) -> str:
+    """An operation as one would write it."""
+    match step:
+        case op.Submit(executor=executor, future=future, task=task, keywords=keywords):
+            return f"{future} = {executor}.submit({task}{', fn=..., self=..., key=...' if keywords else ''})"
+        case op.Observe(future=future):
+            return f"{future}.running(), .cancelled(), .done()"
+        case op.Repr(future=future):
+            return f"repr({future})"
+        case op.Result(future=future, timeout=timeout):
+            return f"{future}.result({'' if timeout is None else f'timeout={timeout:g}'})"
+        case op.Error(future=future, timeout=timeout):
+            return f"{future}.exception({'' if timeout is None else f'timeout={timeout:g}'})"
+        case op.AddCallback(future=future, callback=callback, deed=deed):
+            return f"{future}.add_done_callback({callback}: {deed})"
+        case op.Wait(futures=futures, return_when=when, timeout=timeout, form=form):
+            tail = "" if timeout is None else f", timeout={timeout:g}"
+            return f"wait({form} of {', '.join(futures) or 'nothing'}, {when}{tail})"
+        case op.AsCompleted(iterator=iterator, futures=futures, timeout=timeout, form=form):
+            tail = "" if timeout is None else f", timeout={timeout:g}"
+            return f"{iterator} = as_completed({form} of {', '.join(futures) or 'nothing'}{tail})"
+        case op.Map():
+            return _spell_map(step)
+        case op.Next(iterator=iterator):
+            return f"next({iterator})"
+        case op.Drain(iterator=iterator):
+            return f"list({iterator})"
+        case op.Close(iterator=iterator):
+            return f"{iterator}.close()"
+        case op.Shutdown(executor=executor, wait=wait, cancel_futures=cancel):
+            return f"{executor}.shutdown(wait={wait}{', cancel_futures=True' if cancel else ''})"
+        case op.Enter(executor=executor):
+            return f"with {executor}:"
+        case op.Leave(executor=executor, raising=raising):
+            return f"end of with {executor}{' by an exception' if raising else ''}"
+        case op.Open(gate=gate):
+            return f"open {gate}"
+        case op.Kill(executor=executor, task=task, signal=signal):
+            return f"kill -{signal} the worker of {executor} {'that is idle' if task is None else f'that runs {task}'}"
+        case op.Construct(arguments=arguments):
+            return f"build one with {arguments}"
+        case op.Inspect(executor=executor):
+            return f"inspect {executor}"
+        case op.Release():
+            return "open all gates"
+        case op.Census():
+            return "drop everything and count what is left"
+        case _:
+            return f"{getattr(step, 'future', '?')}.{type(step).__name__.lower()}()"
+
+
+def _spell_map(step: op.Map) -> str:
+    parts = [", ".join(step.tasks) or "nothing"]
+    if step.fails_at is not None:
+        parts[0] += f" (the iterable raises at {step.fails_at})"
+    if step.shorter is not None:
+        parts.append(f"range({len(step.tasks) - step.shorter})")
+    if step.timeout is not None:
+        parts.append(f"timeout={step.timeout:g}")
+    if step.chunksize != 1:
+        parts.append(f"chunksize={step.chunksize}")
+    return f"{step.iterator} = {step.executor}.map([{parts[0]}]{''.join(', ' + part for part in parts[1:])})"
+
+
+def answer(outcome: Outcome | None) -> str:
+    """An outcome, in short."""
+    match outcome:
+        case None:
+            return "never returns"
+        case Returned(value=value):
+            return f"-> {value}"
+        case Raised(error=error, message=message):
+            return f"raises {error}{f'({message[:80]})' if message else ''}"
+        case Skipped(missing=missing):
+            return f"(not called: there is no {missing})"
+        case States(seen=seen):
+            return "-> " + ", ".join(_spell_state(each) for each in seen)
+        case Split(done=done, not_done=not_done):
+            return f"-> done {{{', '.join(done)}}}, not done {{{', '.join(not_done)}}}"
+        case Drained(items=items, end=end):
+            tail = "" if end is None else f", then raises {end.error}"
+            return f"-> [{', '.join(items)}]{tail}"
+        case Struck(pid=pid):
+            return "-> no such worker" if pid is None else f"-> pid {pid}"
+        case _:
+            return ""
+
+
+def _spell_state(bits: str) -> str:
+    names = [name for name, bit in zip(("running", "cancelled", "done"), bits, strict=True) if bit == "1"]
+    return " ".join(names) or "pending"

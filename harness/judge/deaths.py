@@ -1,0 +1,134 @@
+"""BRK and PKL rules: workers that die, and what cannot cross the process boundary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.judge.case import FOREVER, Call, Case, Track
+from harness.values import operation as op
+from harness.values.outcome import Outcome, Raised, Returned, Struck
+from harness.values.program import Exit
+
+if TYPE_CHECKING:
+    from harness.judge.tally import Tally
+
+_LARGE = 1 << 16  # bytes; more than a pipe takes at once
+
+
+def judge_deaths(case: Case, tally: Tally) -> None:
+    """BRK-01 to BRK-03, BRK-05, BRK-07, BRK-11, BRK-14."""
+    for executor, since in case.deaths.items():
+        if since == FOREVER:
+            continue
+        tracks = [track for track in case.tracks.values() if track.executor == executor]
+        victims = _victims(case, executor)
+        manner = _manner(case, executor)
+        for track in tracks:
+            _judge_kept(case, tally, track, since)
+            _judge_broken(case, tally, track, victims, manner)
+        if case.complete():
+            for track in tracks:
+                if track.calls and any(call.ours and isinstance(call.step, op.Result) for call in track.calls):
+                    tally.hold("BRK-01")
+                    if manner != "SIGKILL":
+                        tally.hold("BRK-07")
+            processes = [name for left in case.leftovers for name in left.processes]
+            tally.check("BRK-05", not processes, f"workers outlive a pool that broke: {', '.join(processes)}")
+        _judge_instances(tally, tracks)
+
+
+def _manner(case: Case, executor: str) -> str:
+    """How a worker of this executor died."""
+    for call in case.of(op.Kill):
+        if isinstance(call.step, op.Kill) and call.step.executor == executor:
+            return f"SIG{call.step.signal}"
+    return "os._exit"
+
+
+def _victims(case: Case, executor: str) -> dict[str, Call | None]:
+    """The tasks that certainly were on a worker when it died, with the call that killed it (None: they left)."""
+    found: dict[str, Call | None] = {}
+    for call in case.of(op.Kill):
+        struck = call.outcome
+        if isinstance(struck, Struck) and struck.pid is not None and call.step == op.Kill(
+            executor=executor, task=getattr(call.step, "task", None), signal=getattr(call.step, "signal", "KILL")
+        ):
+            for name, task in case.tasks.items():
+                if case.owners.get(name) == executor and any(start.pid == struck.pid for start in task.starts):
+                    if task.began < call.begin and task.left == FOREVER:
+                        found[name] = call
+    for name, task in case.tasks.items():
+        if isinstance(task.script.ending, Exit) and task.finishes and case.owners.get(name) == executor:
+            found[name] = None
+    return found
+
+
+def _judge_kept(case: Case, tally: Tally, track: Track, since: int) -> None:
+    """BRK-03, BRK-11: what was finished or cancelled before stays so."""
+    if case.done_since[track.name] >= since:
+        return
+    cancelled = case.cancelled_since[track.name] < since
+    for call in track.calls:
+        if isinstance(call.step, op.Result) and call.ours and call.answered:
+            rule = "BRK-11" if cancelled else "BRK-03"
+            tally.check(rule, not _broken(call.outcome), f"{track.name} was done before the worker died", call)
+
+
+def _judge_broken(case: Case, tally: Tally, track: Track, victims: dict[str, Call | None], manner: str) -> None:
+    """BRK-02, BRK-07: the future of a task whose worker died under it fails with `BrokenExecutor`."""
+    name = track.task.script.task
+    if name not in victims or case.subject.death not in ("breaks", "heals"):
+        return
+    killer = victims[name]
+    for call in track.calls:
+        if isinstance(call.step, op.Result) and call.ours and call.answered:
+            right = _broken(call.outcome)
+            text = f"the worker of {name} died ({manner}), and its future does not fail with BrokenExecutor"
+            evidence = [call] if killer is None else [killer, call]
+            tally.check("BRK-02", right, text, *evidence, future=track.name)
+            if manner != "SIGKILL":
+                tally.check("BRK-07", right, text, *evidence, future=track.name)
+
+
+def _broken(outcome: Outcome | None) -> bool:
+    error = outcome.error if isinstance(outcome, Returned) else outcome
+    return isinstance(error, Raised) and "BrokenExecutor" in error.bases
+
+
+def _judge_instances(tally: Tally, tracks: list[Track]) -> None:
+    """BRK-14: each broken future has an exception object of its own."""
+    owners: dict[int, Call] = {}
+    for track in tracks:
+        for call in track.calls:
+            error = call.outcome.error if isinstance(call.outcome, Returned) else None
+            if isinstance(call.step, op.Error) and call.ours and error is not None and "BrokenExecutor" in error.bases:
+                other = owners.setdefault(error.serial, call)
+                if other is not call:
+                    tally.blame("BRK-14", "two futures fail with one and the same exception object", other, call)
+                    return
+    if len(owners) > 1:
+        tally.hold("BRK-14")
+
+
+def judge_pickling(case: Case, tally: Tally) -> None:
+    """PKL-01, PKL-02, PKL-06, PKL-09: what cannot be pickled fails its own future; what is large arrives."""
+    if case.subject.kind == "thread":
+        return
+    for track in case.tracks.values():
+        script = track.task.script
+        unsendable = script.argument < 0
+        unreturnable = getattr(script.ending, "gift", "") == "unpicklable" and track.task.left < FOREVER
+        disturbed = case.deaths[track.executor] < FOREVER or case.cancelling_since(track.executor) < FOREVER
+        if script.argument >= _LARGE and track.task.starts:
+            intact = all(start.intact for start in track.task.starts)
+            tally.check("PKL-06", intact, f"{script.task} got a damaged argument of {script.argument} bytes")
+        if disturbed or case.cancelled_since[track.name] < FOREVER or not (unsendable or unreturnable):
+            continue
+        rule, what = ("PKL-01", "argument") if unsendable else ("PKL-02", "result")
+        for call in track.calls:
+            if isinstance(call.step, op.Result) and call.ours and call.answered:
+                failed = isinstance(call.outcome, Raised) and not _broken(call.outcome)
+                tally.check(rule, failed, f"the {what} of {script.task} cannot be pickled", call, future=track.name)
+                if failed and isinstance(call.outcome, Raised):
+                    right = "refuses to be pickled" in call.outcome.message
+                    tally.check("PKL-09", right, "another error than that of the pickling", call, future=track.name)

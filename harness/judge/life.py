@@ -1,0 +1,149 @@
+"""LIFE and GC rules: the client survives, every call returns, nothing is left behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.judge.case import FOREVER, Call, Case
+from harness.values import operation as op
+
+if TYPE_CHECKING:
+    from harness.judge.tally import Tally
+
+
+def judge_survival(case: Case, tally: Tally) -> None:
+    """LIFE-01, LIFE-02 and the rules that forbid a particular call to hang."""
+    if case.gone is not None:
+        status = case.gone.status
+        how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        calls = [case.calls[-1]] if case.calls else []
+        tally.blame("LIFE-01", f"the client process {how}", *calls)
+    else:
+        tally.hold("LIFE-01")
+    tally.hold("LIFE-02", sum(call.answered for call in case.calls))
+    stuck = case.open_call()
+    if case.stuck is None or stuck is None or not stuck.fair:
+        return
+    rule, shape = _hang_rule(case, stuck)
+    text = "nothing in the client or its workers moves any more, and this call does not return"
+    names = {"future": getattr(stuck.step, "future", "")} if getattr(stuck.step, "future", "") else {}
+    tally.blame(rule, text, stuck, shape=shape, **names)
+    if rule != "LIFE-02":
+        tally.met["LIFE-02"] += 1
+
+
+def _hang_rule(case: Case, stuck: Call) -> tuple[str, str]:
+    """The most particular rule that a hang breaks, and the circumstances that tell its variants apart."""
+    match stuck.step:
+        case op.Shutdown(executor=executor) | op.Leave(executor=executor):
+            return _hanging_shutdown(case, stuck, executor)
+        case op.Result(future=name) | op.Error(future=name) if name in case.tracks:
+            return _hanging_read(case, stuck, name)
+        case op.Wait(futures=futures, return_when=when):
+            rule = {"FIRST_COMPLETED": "WAIT-03", "FIRST_EXCEPTION": "WAIT-04"}.get(when, "WAIT-02")
+            done = [name for name in futures if case.done_since.get(name, FOREVER) < stuck.begin]
+            unnoticed = [name for name in futures if name in case.tracks and _unnoticed(case, name)]
+            every = len(done) == len(futures)
+            return ("WAIT-06" if every else rule), "cancelled" if unnoticed else ""
+        case op.Drain(iterator=iterator) | op.Next(iterator=iterator):
+            return _hanging_iterator(case, iterator)
+        case op.Submit():
+            return "SUB-02", ""
+        case op.AddCallback():
+            return "CB-04", ""
+        case op.Close():
+            return "MAP-06", ""
+        case op.Map():
+            return "MAP-03", ""
+        case op.Cancel() | op.Running() | op.Cancelled() | op.Done() | op.Observe() | op.Repr():
+            return "FUT-18", ""
+        case _:
+            return "LIFE-02", ""
+
+
+def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]:
+    earlier = [call for call in case.shutdowns(executor) if call.answered]
+    shut = case.shut_since(executor)
+    if case.deaths[executor] < FOREVER:
+        return "BRK-05", "killed after shutdown" if shut <= case.deaths[executor] else _cancelled_shape(case, executor)
+    if earlier:
+        return "SHD-04", ""
+    if getattr(stuck.step, "cancel_futures", False):
+        return "SHD-10", ""
+    unsendable = any(track.task.script.argument < 0 for track in case.tracks.values() if track.executor == executor)
+    return "SHD-01", "unpicklable" if unsendable else ""
+
+
+def _cancelled_shape(case: Case, executor: str) -> str:
+    """Whether a queued future had been cancelled before the worker died."""
+    cancelled = any(
+        case.cancelled_since[track.name] < FOREVER and not track.task.starts
+        for track in case.tracks.values()
+        if track.executor == executor
+    )
+    return "cancelled" if cancelled else ""
+
+
+def _hanging_read(case: Case, stuck: Call, name: str) -> tuple[str, str]:
+    track = case.tracks[name]
+    if case.cancelled_since[name] < stuck.begin:
+        return "RES-04", ""
+    if case.deaths[track.executor] < FOREVER:
+        shut = case.shut_since(track.executor) <= case.deaths[track.executor]
+        return "BRK-01", "killed after shutdown" if shut else _cancelled_shape(case, track.executor)
+    if track.task.script.argument < 0:
+        return "PKL-01", ""
+    if getattr(track.task.script.ending, "gift", "") == "unpicklable" and case.subject.kind != "thread":
+        return "PKL-02", ""
+    if track.task.left < FOREVER:
+        leaving = getattr(track.task.script.ending, "error", "") in ("SystemExit", "KeyboardInterrupt")
+        return ("RES-13" if leaving else "RES-01"), ""
+    if case.cancelling_since(track.executor) < FOREVER:
+        return "SHD-10", ""
+    if case.shut_since(track.executor) < stuck.begin:
+        return "SHD-02", ""
+    return "SUB-09", ""
+
+
+def _hanging_iterator(case: Case, iterator: str) -> tuple[str, str]:
+    for call in case.calls:
+        match call.step:
+            case op.AsCompleted(iterator=name, futures=futures) if name == iterator:
+                unnoticed = [each for each in futures if each in case.tracks and _unnoticed(case, each)]
+                return ("ASC-05", "cancelled") if unnoticed else ("ASC-01", "")
+            case op.Map(iterator=name, executor=executor) if name == iterator:
+                return ("BRK-01" if case.deaths[executor] < FOREVER else "MAP-09"), ""
+            case _:
+                pass
+    return "LIFE-02", ""
+
+
+def _unnoticed(case: Case, name: str) -> bool:
+    """Whether a future was cancelled while it was queued, so that a worker may not have noticed."""
+    track = case.tracks[name]
+    cancelled = case.cancelled_since[name] < FOREVER or case.cancelling_since(track.executor) < FOREVER
+    return cancelled and not track.task.starts
+
+
+def judge_remains(case: Case, tally: Tally) -> None:
+    """GC-01, GC-06: after everything was shut down and dropped."""
+    if not case.complete():
+        return
+    if not case.leftovers:
+        tally.hold("GC-01")
+    for left in case.leftovers:
+        parts = [f"thread {name}" for name in left.threads] + [f"process {name}" for name in left.processes]
+        parts += [f"{left.descriptors} descriptors"] if left.descriptors else []
+        parts += [f"{left.semaphores} semaphores"] if left.semaphores else []
+        tally.blame("GC-01", f"left behind: {', '.join(parts)}", shape=_remains_shape(case))
+    if not case.uncaught:
+        tally.hold("GC-06")
+    for event in case.uncaught[:1]:
+        tally.blame("GC-06", f"{event.error}({event.message}) in {event.where} was handled by nobody", shape=event.error)
+
+
+def _remains_shape(case: Case) -> str:
+    killed_late = any(
+        case.shut_since(executor) <= since for executor, since in case.deaths.items() if since < FOREVER
+    )
+    return "killed after shutdown" if killed_late else ""

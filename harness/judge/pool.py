@@ -1,0 +1,314 @@
+"""SUB, SHD, POOL, INV, API rules: the executor as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.judge.case import FOREVER, Call, Case, Track
+from harness.values import operation as op
+from harness.values.outcome import Facts, Raised, Returned, States, Submitted
+
+if TYPE_CHECKING:
+    from harness.judge.tally import Tally
+
+
+def judge_submits(case: Case, tally: Tally) -> None:
+    """SUB-02, SUB-04, SUB-05, BRK-04: when `submit` accepts, and that it does not wait."""
+    for call in case.of(op.Submit):
+        step = call.step
+        if not isinstance(step, op.Submit):
+            continue
+        executor = step.executor
+        shut = any(each.end < call.begin for each in case.shutdowns(executor) if each.answered)
+        broken = _seen_broken(case, executor) < call.begin
+        refused = isinstance(call.outcome, Raised)
+        if shut:
+            right = isinstance(call.outcome, Raised) and "RuntimeError" in call.outcome.bases
+            tally.check("SUB-04", right, "submit after shutdown does not raise RuntimeError", call)
+            if case.tasks[step.task].starts:
+                tally.blame("SUB-04", f"{step.task} was refused after shutdown, and ran", call)
+        elif broken:
+            right = isinstance(call.outcome, Raised) and "BrokenExecutor" in call.outcome.bases
+            if case.subject.death == "breaks":
+                tally.check("SUB-05", right, "submit on a broken pool does not raise BrokenExecutor", call)
+                tally.check("BRK-04", right, "after a future has failed with BrokenExecutor, submit goes on", call)
+        elif refused and case.shut_since(executor) > call.end and case.deaths[executor] > call.end:
+            tally.blame("SUB-02", "submit on an open pool raises", call)
+        elif isinstance(call.outcome, Submitted) and case.held(executor, call.begin, call.end):
+            tally.hold("SUB-02")
+
+
+def _seen_broken(case: Case, executor: str) -> int:
+    """From when on a client has seen a future of this executor fail with `BrokenExecutor`."""
+    stamps = [FOREVER]
+    for track in case.tracks.values():
+        if track.executor == executor:
+            for call in track.calls:
+                error = call.outcome.error if isinstance(call.outcome, Returned) else call.outcome
+                if isinstance(error, Raised) and "BrokenExecutor" in error.bases:
+                    stamps.append(call.end)
+    return min(stamps)
+
+
+def judge_order(case: Case, tally: Tally) -> None:
+    """SUB-03: one worker serves tasks in the order they were submitted."""
+    for name, pool in case.pools.items():
+        if pool.workers != 1 or not case.subject.fifo:
+            continue
+        tracks = [track for track in case.tracks.values() if track.executor == name and track.task.starts]
+        for first, second in zip(tracks, tracks[1:], strict=False):
+            if first.accepted < _submit_begin(case, second):
+                right = first.task.began < second.task.began
+                names = f"{second.task.script.task} starts before {first.task.script.task}, which was submitted earlier"
+                tally.check("SUB-03", right, names, task=second.task.script.task)
+
+
+def _submit_begin(case: Case, track: Track) -> int:
+    return next(
+        (call.begin for call in case.calls if isinstance(call.step, op.Submit) and call.step.future == track.name), 0
+    )
+
+
+def judge_starts(case: Case, tally: Tally) -> None:
+    """SUB-09, POOL-01, POOL-02, POOL-09: that tasks start, how many at once, under which name."""
+    for quiet in case.quiet:
+        if not quiet.queued:
+            continue
+        names = ", ".join(quiet.queued)
+        workers = case.pools[quiet.executor].workers
+        if quiet.held == 0:
+            tally.blame("SUB-09", f"nothing runs and nothing moves, and yet {names} does not start", shape="idle")
+        else:
+            text = f"{names} does not start, although only {quiet.held} of {workers} workers are taken"
+            tally.blame("POOL-02", text, shape="idle")
+    for name, pool in case.pools.items():
+        events = [
+            (stamp, change)
+            for task, owner in case.owners.items()
+            if owner == name
+            for stamp, change in _steps(case, task)
+        ]
+        inside = most = 0
+        for _, change in sorted(events):
+            inside += change
+            most = max(most, inside)
+        if most:
+            text = f"{most} tasks were inside their bodies at once, with {pool.workers} workers"
+            tally.check("POOL-01", most <= pool.workers, text)
+            tally.hold("SUB-09")
+        if most == pool.workers:
+            tally.hold("POOL-02")
+        if pool.named and case.subject.kind == "thread":
+            _judge_names(case, tally, name)
+
+
+def _steps(case: Case, task: str) -> list[tuple[int, int]]:
+    """When a task entered and left its body; one whose worker died is taken out at once, not to count for ever."""
+    track = case.tasks[task]
+    if len(track.starts) != len(track.finishes):
+        return []
+    return [(start.at, 1) for start in track.starts] + [(end.at, -1) for end in track.finishes]
+
+
+def _judge_names(case: Case, tally: Tally, executor: str) -> None:
+    for task, owner in case.owners.items():
+        if owner == executor:
+            for start in case.tasks[task].starts:
+                right = start.name.startswith(f"puppet-{executor}")
+                tally.check("POOL-09", right, f"{task} runs in a thread named {start.name!r}", task=task)
+
+
+def judge_counts(case: Case, tally: Tally) -> None:
+    """INV-01, INV-02: sums over all futures."""
+    for executor, pool in case.pools.items():
+        _judge_refusals(case, tally, executor, pool.workers)
+    for track in case.tracks.values():
+        _judge_one_ending(case, tally, track)
+
+
+def _judge_refusals(case: Case, tally: Tally, executor: str, workers: int) -> None:
+    """INV-01: how many unfinished futures refuse to be cancelled, while no task leaves its body."""
+    if case.shut_since(executor) < FOREVER or case.deaths[executor] < FOREVER:
+        return
+    bound = workers + case.subject.prefetch
+    stretch: list[Call] = []
+    leaves = sorted(task.left for task in case.tasks.values())
+    for call in case.of(op.Cancel):
+        track = case.tracks.get(getattr(call.step, "future", ""))
+        if track is None or track.executor != executor:
+            continue
+        if stretch and any(stretch[0].begin < left < call.end for left in leaves):
+            stretch = []
+        unfinished = track.task.left > call.end and case.done_since[track.name] > call.begin and track.task.script.argument >= 0
+        if unfinished:
+            stretch.append(call)
+        refused = [each for each in stretch if each.value == "False"]
+        if len(stretch) > bound and call is stretch[-1]:
+            text = f"{len(refused)} unfinished futures refuse to be cancelled, with {workers} workers and a prefetch of {case.subject.prefetch}"
+            if len(refused) <= bound:
+                tally.hold("INV-01")
+            elif len(refused) == bound + 1:
+                tally.blame("INV-01", text, *refused)
+
+
+def _judge_one_ending(case: Case, tally: Tally, track: Track) -> None:
+    """INV-02: what `result`, `exception`, `cancelled` and `done` say in the end is one story."""
+    late = [call for call in track.calls if call.ours and call.answered]
+    kinds = {type(call.step): call for call in late}
+    result, error, states = kinds.get(op.Result), kinds.get(op.Error), kinds.get(op.Observe)
+    if result is None or error is None or states is None or not isinstance(states.outcome, States):
+        return
+    if getattr(track.task.script.ending, "error", "") == "Falsy":
+        return  # RES-11 judges what becomes of it
+    told = _story(result), _story(error)
+    cancelled = states.outcome.seen[-1][1] == "1"
+    agree = told[0] == told[1] and (told[0] == "cancelled") == cancelled
+    tally.check("INV-02", agree, f"{track.name} ends in two ways at once", states, result, error, future=track.name)
+
+
+def _story(call: Call) -> str:
+    """Which way a future ended, according to one read."""
+    outcome = call.outcome
+    error = outcome.error if isinstance(outcome, Returned) and isinstance(call.step, op.Error) else outcome
+    if isinstance(error, Raised):
+        if "CancelledError" in error.bases and error.task is None:
+            return "cancelled"
+        return "broken" if "BrokenExecutor" in error.bases else "raised"
+    return "returned"
+
+
+def judge_shutdowns(case: Case, tally: Tally) -> None:
+    """SHD-01 to SHD-07 and SHD-10."""
+    for executor in case.pools:
+        calls = [call for call in case.shutdowns(executor) if call.answered]
+        for place, call in enumerate(calls):
+            _judge_return(case, tally, executor, calls[:place], call)
+            _judge_waited(case, tally, executor, calls[:place], call)
+            _judge_cancelling(case, tally, executor, call)
+        _judge_everything_done(case, tally, executor, calls)
+        unused = executor not in case.owners.values()
+        if unused and calls and case.complete():
+            clean = not case.leftovers and not isinstance(calls[0].outcome, Raised)
+            tally.check("SHD-07", clean, "an executor that was never used leaves something or fails to shut down", calls[0])
+
+
+def _waits(call: Call) -> bool:
+    return isinstance(call.step, op.Leave) or bool(getattr(call.step, "wait", False))
+
+
+def _judge_return(case: Case, tally: Tally, executor: str, earlier: list[Call], call: Call) -> None:
+    """SHD-02, SHD-04, SHD-06, SHD-10: it returns, and raises nothing."""
+    raised = isinstance(call.outcome, Raised)
+    if isinstance(call.step, op.Leave):
+        swallowed = call.value == "swallowed"
+        tally.check("SHD-06", not raised and not swallowed, "leaving the with block fails or swallows its exception", call)
+    if earlier:
+        tally.check("SHD-04", not raised, "shutting down again fails", earlier[0], call)
+    elif raised:
+        tally.blame("SHD-01" if _waits(call) else "SHD-02", "shutdown fails", call)
+    if not _waits(call) and case.held(executor, call.begin, call.end):
+        tally.hold("SHD-02")
+    if getattr(call.step, "cancel_futures", False) and not raised:
+        tally.hold("SHD-10")
+
+
+def _judge_waited(case: Case, tally: Tally, executor: str, earlier: list[Call], call: Call) -> None:
+    """SHD-01, SHD-05, SHD-06: after a shutdown that waits, every future is done and no task is in its body."""
+    if not _waits(call) or isinstance(call.outcome, Raised):
+        return
+    if any(_waits(each) for each in earlier):
+        return
+    if isinstance(call.step, op.Leave):
+        rule, shape = "SHD-06", ""
+    elif earlier:
+        rule, shape = "SHD-05", "not waited"
+    else:
+        rule, shape = "SHD-01", ""
+    for name, owner in case.owners.items():
+        if owner == executor and call.end < case.tasks[name].left < FOREVER:
+            tally.blame(rule, f"{name} was still in its body, or had not begun, when this returned", call, shape=shape, task=name)
+            return
+    for track in case.tracks.values():
+        if track.executor != executor:
+            continue
+        for later in track.calls:
+            if later.begin > call.end and isinstance(later.outcome, States) and later.outcome.seen[0][2] == "0":
+                tally.blame(rule, f"{track.name} is not done after this returned", call, later, shape=shape, future=track.name)
+                return
+    tally.hold(rule)
+
+
+def _judge_cancelling(case: Case, tally: Tally, executor: str, call: Call) -> None:
+    """SHD-03: with cancel_futures, what certainly was pending is cancelled, and what is running is not."""
+    if not getattr(call.step, "cancel_futures", False) or case.deaths[executor] < FOREVER:
+        return
+    stretch = case.all_held(executor, call.begin, call.end)
+    later = [each for each in case.shutdowns(executor) if each.begin > call.end and not getattr(each.step, "cancel_futures", False)]
+    shape = "undone" if later else ""
+    queued = [
+        track for track in case.tracks.values()
+        if track.executor == executor and track.accepted < call.begin and track.task.began > call.end
+        and case.done_since[track.name] > call.begin and track.task.script.argument >= 0
+    ]  # fmt: skip
+    spare = case.subject.prefetch
+    ran = [track for track in queued if track.task.starts]
+    if stretch and len(queued) > spare:
+        names = ", ".join(track.task.script.task for track in ran)
+        rule = "SHD-05" if later and shape == "undone" else "SHD-03"
+        text = f"{names} were queued behind a prefetch of {spare}, and ran after cancel_futures"
+        tally.check(rule, len(ran) <= spare, text, call, *later[:1], shape=shape)
+    for track in case.tracks.values():
+        if track.executor == executor and track.task.inside(call.begin, call.end):
+            reads = [each for each in track.calls if isinstance(each.step, op.Result) and each.begin > call.end and each.answered]
+            lost = [each for each in reads if _story(each) == "cancelled"]
+            tally.check("SHD-03", not lost, f"{track.name} was running, and is cancelled", call, *lost[:1])
+
+
+def _judge_everything_done(case: Case, tally: Tally, executor: str, calls: list[Call]) -> None:
+    """SHD-02: what was submitted before a shutdown that did not wait still gets its outcome."""
+    quick = [call for call in calls if not _waits(call)]
+    if not quick or case.cancelling_since(executor) < FOREVER or case.deaths[executor] < FOREVER:
+        return
+    for track in case.tracks.values():
+        if track.executor != executor or track.accepted > quick[0].begin or case.done_since[track.name] < quick[0].begin:
+            continue
+        own = case.cancelled_since[track.name] < FOREVER
+        reads = [call for call in track.calls if isinstance(call.step, op.Result) and call.ours and call.answered]
+        if reads and not own:
+            lost = _story(reads[-1]) in ("cancelled", "broken")
+            tally.check("SHD-02", not lost, f"{track.name} was submitted before, and never ran", quick[0], reads[-1])
+
+
+def judge_construction(case: Case, tally: Tally) -> None:
+    """POOL-03, POOL-08, POOL-11, POOL-12, API-01, XOP-02: what can be seen without running a task."""
+    for call in case.of(op.Construct):
+        if isinstance(call.step, op.Construct):
+            _judge_arguments(case, tally, call, call.step)
+    for call in case.of(op.Inspect):
+        if isinstance(call.outcome, Facts):
+            facts = dict(line.partition("=")[::2] for line in call.outcome.lines)
+            tally.check("XOP-02", facts["executor"] == "True", "it is no instance of concurrent.futures.Executor", call)
+            positional = "/" in facts["submit"] or facts["submit"].startswith("(*args")
+            documented = positional and _takes(facts["shutdown"], "wait") and _takes(facts["shutdown"], "cancel_futures")
+            text = f"submit{facts['submit']}, shutdown{facts['shutdown']} are not as documented"
+            tally.check("API-01", documented, text, call)
+
+
+def _takes(signature: str, name: str) -> bool:
+    return name in signature or "**" in signature
+
+
+def _judge_arguments(case: Case, tally: Tally, call: Call, step: op.Construct) -> None:
+    raised = call.outcome if isinstance(call.outcome, Raised) else None
+    match step.arguments:
+        case "zero workers" | "negative workers":
+            rule = "POOL-03" if case.subject.kind == "process" else "POOL-11"
+            right = raised is not None and "ValueError" in raised.bases
+            tally.check(rule, right, "max_workers below 1 is accepted, or raises something else", call)
+        case "bad initializer" if "initializer" in case.subject.capabilities:
+            right = raised is not None and "TypeError" in raised.bases
+            tally.check("POOL-08", right, "an initializer that cannot be called is accepted", call)
+        case "default workers":
+            tally.check("POOL-12", raised is None, "max_workers=None is refused", call)
+        case _:
+            pass

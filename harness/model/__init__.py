@@ -1,0 +1,1 @@
+"""The specification as pure functions: no threads, no clock, no executor."""

@@ -1,0 +1,122 @@
+"""One future as a state machine that may be in several states at once, because a client cannot see everything.
+
+A state is a phase and how far the task's body has come. The tables below are the whole model: what every question
+answers in every state, and what can happen silently. `step` functions go from sets of states to sets of states; an
+empty set means that no order explains what was seen.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal, NamedTuple, TypeAlias
+
+
+class Phase(StrEnum):
+    """What the future has come to."""
+
+    PENDING = "pending"
+    RUNNING = "running"  # claimed by a worker (or prefetched), not yet done
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    BROKEN = "broken"
+
+
+class Body(StrEnum):
+    """Where the task's body is."""
+
+    AHEAD = "ahead"
+    INSIDE = "inside"
+    BEHIND = "behind"
+
+
+class State(NamedTuple):
+    """Phase and body; to a client the standard library's two cancelled states are one."""
+
+    phase: Phase
+    body: Body = Body.AHEAD
+
+    @property
+    def done(self) -> bool:
+        """Whether `done()` is True here."""
+        return self.phase in (Phase.FINISHED, Phase.CANCELLED, Phase.BROKEN)
+
+
+Question: TypeAlias = Literal["cancel", "running", "cancelled", "done", "read", "read in time"]
+Answer: TypeAlias = str
+"""``yes`` or ``no``; of a read also ``outcome``, ``cancelled``, ``broken`` and ``timeout``."""
+
+
+class Circumstances(NamedTuple):
+    """What else is true while time passes: may a queued task be claimed, cancelled by a shutdown, or broken?"""
+
+    may_start: bool = True
+    may_cancel: bool = False
+    may_break: bool = False
+    may_fail_unstarted: bool = False  # its call cannot be pickled
+
+
+PENDING = State(Phase.PENDING)
+CLAIMED = State(Phase.RUNNING)
+INSIDE = State(Phase.RUNNING, Body.INSIDE)
+LEAVING = State(Phase.RUNNING, Body.BEHIND)
+
+_YES: dict[str, frozenset[Phase]] = {
+    "running": frozenset({Phase.RUNNING}),
+    "cancelled": frozenset({Phase.CANCELLED}),
+    "done": frozenset({Phase.FINISHED, Phase.CANCELLED, Phase.BROKEN}),
+}
+
+
+def answers(state: State, question: Question) -> list[tuple[Answer, State]]:
+    """What a question may answer in a state, each with the state it leads to."""
+    phase = state.phase
+    if question == "cancel":
+        if phase is Phase.PENDING:
+            return [("yes", State(Phase.CANCELLED))]
+        return [("yes" if phase is Phase.CANCELLED else "no", state)]
+    if question in ("read", "read in time"):
+        ended = {Phase.FINISHED: "outcome", Phase.CANCELLED: "cancelled", Phase.BROKEN: "broken"}.get(phase)
+        if ended is not None:
+            return [(ended, state)]
+        return [("timeout", state)] if question == "read in time" else []
+    if question == "running" and phase is Phase.RUNNING and state.body is not Body.INSIDE:
+        return [("yes", state), ("no", state)]  # prefetched, or on its way out: either is true enough
+    return [("yes" if phase in _YES[question] else "no", state)]
+
+
+def silently(state: State, around: Circumstances) -> list[State]:
+    """Where a future may go without anybody being told."""
+    onward: list[State] = []
+    if state.phase is Phase.PENDING and around.may_start:
+        onward.append(CLAIMED)
+    if state.phase is Phase.PENDING and around.may_cancel:
+        onward.append(State(Phase.CANCELLED))
+    if state == LEAVING or (state == CLAIMED and around.may_fail_unstarted):
+        onward.append(State(Phase.FINISHED, state.body))
+    if not state.done and around.may_break:
+        onward.append(State(Phase.BROKEN, state.body))
+    return onward
+
+
+def started(state: State) -> list[State]:
+    """The task enters its body."""
+    return [INSIDE] if state in (PENDING, CLAIMED) else []
+
+
+def finished(state: State) -> list[State]:
+    """The task leaves its body; a broken future may belong to a task that still ran to its end."""
+    if state == INSIDE:
+        return [LEAVING]
+    return [State(state.phase, Body.BEHIND)] if state.phase is Phase.BROKEN else []
+
+
+def closure(states: frozenset[State], around: Circumstances) -> frozenset[State]:
+    """All states that may have been reached silently."""
+    found = set(states)
+    waiting = list(states)
+    while waiting:
+        for onward in silently(waiting.pop(), around):
+            if onward not in found:
+                found.add(onward)
+                waiting.append(onward)
+    return frozenset(found)

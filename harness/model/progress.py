@@ -1,0 +1,127 @@
+"""Does a program make progress? Decided before it runs, so that a hang is a fault only where it must not happen.
+
+A call that waits is *safe* if it returns on every executor that keeps its promises, whatever the order in which
+tasks start: the tasks it waits for have no closed gate, and tasks that do stand at closed gates cannot take up all
+workers. The analysis errs on the safe side: a cancelled task still counts as one that may hold a worker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.values import operation as op
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harness.values.program import Program, Script
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """What is known of a program up to some operation: which tasks are where, which gates are open."""
+
+    workers: dict[str, int]
+    scripts: dict[str, Script]
+    opened: set[str] = field(default_factory=set)
+    task_of: dict[str, str] = field(default_factory=dict)
+    given_to: dict[str, list[str]] = field(default_factory=dict)
+    items_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    futures_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @staticmethod
+    def of(program: Program) -> Progress:
+        """The beginning of a program."""
+        return Progress(
+            workers={pool.executor: pool.workers for pool in program.pools},
+            scripts={script.task: script for script in program.tasks},
+            given_to={pool.executor: [] for pool in program.pools},
+        )
+
+    def held(self, task: str) -> bool:
+        """Whether a task, once started, stands at a closed gate."""
+        return not self.opened.issuperset(self.scripts[task].gates)
+
+    def ends(self, task: str) -> bool:
+        """Whether a task that was submitted ends on every executor that keeps its promises."""
+        if self.held(task):
+            return False
+        owner = next((name for name, tasks in self.given_to.items() if task in tasks), None)
+        if owner is None:
+            return False
+        return sum(self.held(other) for other in self.given_to[owner]) < self.workers[owner]
+
+    def all_end(self, tasks: Iterable[str]) -> bool:
+        """Whether all of these end."""
+        return all(self.ends(task) for task in tasks)
+
+    def returns(self, step: op.Operation) -> bool:
+        """Whether this call, made now, is safe."""
+        match step:
+            case op.Result(future=future, timeout=None) | op.Error(future=future, timeout=None):
+                return future in self.task_of and self.ends(self.task_of[future])
+            case op.Wait(timeout=None, futures=futures, return_when=when):
+                ends = [self.ends(self.task_of[name]) for name in futures if name in self.task_of]
+                return (any(ends) if when == "FIRST_COMPLETED" else all(ends)) or not futures or when == "NONSENSE"
+            case op.Next(iterator=iterator) | op.Drain(iterator=iterator):
+                waited = self.items_of.get(iterator) or tuple(
+                    self.task_of[name] for name in self.futures_of.get(iterator, ()) if name in self.task_of
+                )
+                return self.all_end(waited)
+            case op.Shutdown(wait=True, executor=executor) | op.Leave(executor=executor):
+                return not any(self.held(task) for task in self.given_to[executor])
+            case _:
+                return True
+
+    def after(self, step: op.Operation) -> None:
+        """Take note of an operation."""
+        match step:
+            case op.Submit(executor=executor, future=future, task=task):
+                self._give(executor, future, task)
+            case op.AddCallback(deed="submit", executor=str(executor), task=str(task), callback=callback):
+                self._give(executor, f"f.{callback}", task)
+            case op.Map(executor=executor, iterator=iterator, tasks=tasks, shorter=shorter, timeout=timeout):
+                used = tasks[: len(tasks) - (shorter or 0)]
+                self.given_to[executor].extend(used)
+                self.items_of[iterator] = used if timeout is None else ()  # with a timeout, drawing returns
+            case op.AsCompleted(iterator=iterator, futures=futures, timeout=timeout):
+                self.futures_of[iterator] = futures if timeout is None else ()
+            case op.Open(gate=gate):
+                self.opened.add(gate)
+            case op.Release():
+                self.opened.update(gate for script in self.scripts.values() for gate in script.gates)
+            case _:
+                pass
+
+    def _give(self, executor: str, future: str, task: str) -> None:
+        self.task_of[future] = task
+        self.given_to[executor].append(task)
+
+
+def objection(program: Program) -> str:
+    """Why a program is no fair test, or nothing: a symbol used before it exists, or a call that may rightly hang."""
+    for lane in program.lanes:
+        known = Progress.of(program)
+        for index, step in enumerate(lane.operations):
+            unknown = _unknown(step, known)
+            if unknown:
+                return f"operation {index} names {unknown}, which does not exist"
+            if not known.returns(step):
+                return f"operation {index} may rightly wait for ever"
+            known.after(step)
+    return ""
+
+
+def _unknown(step: op.Operation, known: Progress) -> str:
+    """A symbol that stands for nothing at this point."""
+    iterators = known.items_of.keys() | known.futures_of.keys()
+    if not isinstance(step, op.Submit) and getattr(step, "future", None) not in (None, *known.task_of):
+        return str(getattr(step, "future", ""))
+    if isinstance(step, op.Next | op.Drain | op.Close) and step.iterator not in iterators:
+        return step.iterator
+    if getattr(step, "executor", None) not in (None, *known.workers):
+        return str(getattr(step, "executor", ""))
+    tasks = [task for task in (getattr(step, "task", None), *getattr(step, "tasks", ())) if task is not None]
+    wanted = [*tasks, *getattr(step, "futures", ())]
+    return next((name for name in wanted if name not in known.scripts and name not in known.task_of), "")
