@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, TypeVar
 
+from harness.values.deviation import Deviation
 from harness.values.rule import ARENAS, DEATHS, KINDS, Capability, Draft, Level, Rule, Source
 
 if TYPE_CHECKING:
@@ -70,6 +71,17 @@ def load_drafts(root: Path | None = None) -> Mapping[str, Draft]:
 def load_capabilities(root: Path | None = None) -> Mapping[str, Capability]:
     """Returns the closed list of capabilities by name, in the order of the file."""
     return _load_capabilities(root or specs_root())
+
+
+def load_deviations(root: Path | None = None) -> tuple[Deviation, ...]:
+    """Returns the known departures of the standard library, files by name, entries as they stand in them."""
+    return _load_deviations(root or specs_root())
+
+
+@cache
+def _load_deviations(root: Path) -> tuple[Deviation, ...]:
+    files = sorted((root / "deviations").glob("*.toml"))
+    return tuple(found for file in files for found in _read(file, "deviation", _deviation))
 
 
 @cache
@@ -163,6 +175,27 @@ def _capability_value(value: object) -> CapabilityValue:
     if isinstance(value, bool | int | str):
         return value
     raise TypeError(f"{value!r} is no value of a capability")
+
+
+def _deviation(table: Table) -> Deviation:
+    return Deviation(
+        id=_text(table, "id"),
+        rules=_names(table, "rules"),
+        component=_text(table, "component"),
+        summary=_text(table, "summary"),
+        issue=_text(table, "issue"),
+        pattern=_names(table, "pattern"),
+        since=_numbers(_text(table, "since", "3.11")),
+        until=_numbers(_text(table, "until", "")),
+        kinds=_names(table, "kinds", KINDS),
+        token=_text(table, "token", ""),
+        excused=_text(table, "excused", ""),
+        near_miss=_text(table, "near_miss", ""),
+    )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")) if text else ()
 
 
 def _text(table: Table, key: str, default: str | None = None) -> str:

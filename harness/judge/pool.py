@@ -218,9 +218,10 @@ def _judge_waited(case: Case, tally: Tally, executor: str, earlier: list[Call], 
         return
     if any(_waits(each) for each in earlier):
         return
-    if isinstance(call.step, op.Leave):
+    by_callback = case.shut_since(executor) < min((each.begin for each in [*earlier, call]), default=FOREVER)
+    if isinstance(call.step, op.Leave) and not earlier and not by_callback:
         rule, shape = "SHD-06", ""
-    elif earlier:
+    elif earlier or by_callback:
         rule, shape = "SHD-05", "not waited"
     else:
         rule, shape = "SHD-01", ""

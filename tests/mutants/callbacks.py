@@ -159,7 +159,7 @@ class StopsAtFailure(PlainFuture):
         try:
             for callback in self._done_callbacks:
                 callback(self)
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged as documented, which is not what is broken
             LOGGER.exception("exception calling callback for %r", self)
 
 

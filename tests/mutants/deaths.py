@@ -155,6 +155,7 @@ class Brk04(WorkerPool):
         self._make_next = partial(Brk04, max_workers, mp_context, **options)
         self._next: Brk04 | None = None
         self._next_lock = threading.Lock()
+        self._closed = False  # a break sets the pool's own flag too
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Queue a call here, or if this pool is broken in the next one."""
@@ -162,16 +163,17 @@ class Brk04(WorkerPool):
             return super().submit(fn, *args, **kwargs)
         except BrokenProcessPool:
             with self._next_lock:
-                if self._next is None and self._shutdown_thread:
+                if self._next is None and self._closed:
                     raise
                 self._next = self._next or self._make_next()
             return self._next.submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - the documented signature
         """Shut both pools down."""
-        super().shutdown(wait, cancel_futures=cancel_futures)
         with self._next_lock:
+            self._closed = True
             following = self._next
+        super().shutdown(wait, cancel_futures=cancel_futures)
         if following is not None:
             following.shutdown(wait, cancel_futures=cancel_futures)
 

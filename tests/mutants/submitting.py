@@ -56,17 +56,25 @@ class Sub04(PlainThreadPool):
 
 
 class Sub05(ProcessPoolExecutor):
-    """Accepts a call when it is broken, and returns a future that has failed."""
+    """Accepts a call when it is broken and not shut down, and returns a future that has failed."""
+
+    _closed = False  # a break sets the pool's own flag too
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Queue the call, or put the pool's own error into the future."""
-        # Only a break is answered so: after a shutdown the standard library's error goes on.
         try:
             return super().submit(fn, *args, **kwargs)
         except BrokenExecutor as error:
+            if self._closed:
+                raise
             future: Future[T] = Future()
             future.set_exception(error)
             return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - the documented signature
+        """Shut down."""
+        self._closed = True
+        super().shutdown(wait, cancel_futures=cancel_futures)
 
 
 class Sub09(PlainThreadPool):
@@ -99,7 +107,7 @@ class Sub09(PlainThreadPool):
 class Api01(PlainThreadPool):
     """Its `submit` takes the callable by the keyword `fn` too, where none is given by position."""
 
-    def submit(self, *call: Any, **kwargs: Any) -> Future[Any]:  # type: ignore[override] # noqa: ANN401 - the fault
+    def submit(self, *call: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401 - the fault
         """Queue a call."""
         fn, *args = call or (kwargs.pop("fn"),)
         return super().submit(fn, *args, **kwargs)

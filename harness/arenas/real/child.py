@@ -157,6 +157,7 @@ class Player:
 
     def left_over(self) -> Leftover | None:
         """What there is beyond the baseline, or None."""
+        gc.collect()  # a thread that ended since may have been the last to hold a cycle
         current = census.take()
         threads = current.threads - self.baseline.threads
         processes = current.processes - self.baseline.processes

@@ -62,13 +62,13 @@ def _loosen(stage: Stage, step: op.Operation) -> None:
 
 def _submit(stage: Stage, step: op.Submit) -> Outcome:
     ticket = stage.ticket(step.task, step.executor, "keywords" if step.keywords else "plain")
-    return _hand_in(stage, step.executor, step.future, ticket)
+    return _hand_in(stage, stage.executors[step.executor], step.future, ticket)
 
 
-def _hand_in(stage: Stage, executor: str, name: str, ticket: puppet.Ticket) -> Outcome:
+def _hand_in(stage: Stage, executor: Any, name: str, ticket: puppet.Ticket) -> Outcome:  # noqa: ANN401 - a live one
     args, keywords = puppet.arguments(ticket)
     stage.task_of[name] = ticket.task
-    future = stage.executors[executor].submit(puppet.play, ticket, *args, **keywords)
+    future = executor.submit(puppet.play, ticket, *args, **keywords)
     stage.futures[name] = future
     stage.mark("accepted", ticket.task, 0)
     futures = importlib.import_module("concurrent.futures")
@@ -98,7 +98,9 @@ def _add_callback(stage: Stage, step: op.AddCallback) -> Outcome:
 
 
 def _callback(stage: Stage, step: op.AddCallback) -> Callable[..., None]:
+    # Callbacks may come after the client has dropped everything: they keep what they need.
     expected = stage.futures[step.future]
+    executor = stage.executors.get(step.executor or "")
 
     def called(*arguments: Any) -> None:  # noqa: ANN401 - whatever the subject hands over is recorded
         at = now()
@@ -107,7 +109,7 @@ def _callback(stage: Stage, step: op.AddCallback) -> Callable[..., None]:
         failure: Exception | None = None
         state, ready = _state(expected), _ready(expected)
         try:
-            _do_deed(stage, step)
+            _do_deed(stage, step, expected, executor)
         except Exception as error:  # noqa: BLE001 - a deed that fails is an observation
             trouble, failure = f"{type(error).__name__}: {error}", error
         stage.recorder.write(
@@ -133,21 +135,21 @@ def _ready(future: Any) -> bool:  # noqa: ANN401 - a future of whatever class
     return True
 
 
-def _do_deed(stage: Stage, step: op.AddCallback) -> None:
-    future = stage.futures[step.future]
+def _do_deed(stage: Stage, step: op.AddCallback, future: Any, executor: Any) -> None:  # noqa: ANN401 - live objects
     match step.deed:
         case "raise":
             raise ValueError(step.callback)
         case "query":
             future.running(), future.cancelled(), future.done(), repr(future), future.cancel()
         case "add":
+            stage.futures.setdefault(step.future, future)
             added = op.AddCallback(future=step.future, callback=f"{step.callback}.added")
             future.add_done_callback(_callback(stage, added))
         case "submit" if step.executor is not None and step.task is not None:
             ticket = stage.ticket(step.task, step.executor, "plain")
-            _hand_in(stage, step.executor, f"f.{step.callback}", ticket)
-        case "shutdown" if step.executor is not None:
-            stage.executors[step.executor].shutdown(wait=False)
+            _hand_in(stage, executor, f"f.{step.callback}", ticket)
+        case "shutdown":
+            executor.shutdown(wait=False)
         case _:
             pass
 

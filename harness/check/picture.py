@@ -1,0 +1,62 @@
+"""Draws a history for a person: a column for the client, one for every worker, time going down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.judge.case import Case, answer, spell
+from harness.values.history import CalledBack, Finished, Started
+
+if TYPE_CHECKING:
+    from harness.values.history import History
+    from harness.values.subject import Subject
+    from harness.values.verdict import Witness
+
+_WIDEST = 78
+
+
+def draw_picture(history: History, subject: Subject, witness: Witness) -> tuple[str, ...]:
+    """The rows of the picture; the calls that the witness is about are marked with (!)."""
+    case = Case(history, subject)
+    rows: list[tuple[int, str, str, str]] = []
+    cut = False
+    for call in case.calls:
+        if call.ours and call.index not in witness.calls:
+            cut = True
+            continue
+        mark = " (!)" if call.index in witness.calls else ""
+        number = str(call.index + 1) + ("*" if call.ours else "")
+        rows.append((call.begin, number, f"{spell(call.step)} {answer(call.outcome)}{mark}", ""))
+    for event in history.events:
+        match event:
+            case Started(task=task):
+                rows.append((event.at, "", "", f"{task} started{' (!)' if task in witness.tasks else ''}"))
+            case Finished(task=task):
+                rows.append((event.at, "", "", f"{task} finished"))
+            case CalledBack(callback=callback, future=future):
+                rows.append((event.at, "", f"    callback {callback} of {future} is called", ""))
+            case _:
+                pass
+    rows.sort(key=lambda row: row[0])
+    width = min(_WIDEST, max((len(row[2]) for row in rows), default=10))
+    lines = [f"{'#':>4} | {'client':<{width}} | workers"]
+    lines += [f"{number:>4} | {left[:_WIDEST]:<{width}} | {right}" for _, number, left, right in rows]
+    lines += [_script(case, name) for name in case.tasks if _script(case, name)]
+    if cut or any("*" in row[1] for row in rows):
+        lines.append("     * the epilogue of every program; the parts that show nothing are left out")
+    return tuple(line.rstrip() for line in lines)
+
+
+def _script(case: Case, name: str) -> str:
+    """What a task does, if that is worth a line."""
+    script = case.tasks[name].script
+    parts = [f"waits at {', '.join(script.gates)}"] if script.gates else []
+    if script.argument:
+        parts.append("gets an argument that " + ("cannot be pickled" if script.argument < 0 else f"has {script.argument} bytes"))
+    ending = script.ending
+    kind = type(ending).__name__.lower()
+    detail = getattr(ending, "error", None) or getattr(ending, "gift", None) or f"status {getattr(ending, 'status', '')}"
+    if (kind, detail) != ("return", "parcel") or getattr(ending, "size", 0):
+        size = getattr(ending, "size", 0)
+        parts.append(f"ends with {kind} {detail}{f' of {size} bytes' if size else ''}")
+    return f"     {name}: {', '.join(parts)}" if parts else ""

@@ -1,0 +1,51 @@
+"""How much work a run does, and the units in which it is asked for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+class UsageError(ValueError):
+    """What the user asked for cannot be done; the message is one sentence that says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The amount of work.
+
+    `programs` are drawn for every item (a subject and a theme) and named by the digest; `budget` is the wall time of
+    the whole run in seconds; an item of a profile that `goes_on` draws more programs until its share is used up.
+    """
+
+    name: str
+    programs: int
+    budget: float
+    goes_on: bool
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile(name="quick", programs=150, budget=45.0, goes_on=False),
+        Profile(name="ci", programs=400, budget=300.0, goes_on=True),
+        Profile(name="nightly", programs=2000, budget=7200.0, goes_on=True),
+    )
+}
+
+_UNITS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def profile_named(name: str) -> Profile:
+    """Look a profile up."""
+    if name not in PROFILES:
+        raise UsageError(f"there is no profile {name!r}: take one of {', '.join(PROFILES)}")
+    return PROFILES[name]
+
+
+def seconds(text: str) -> float:
+    """Read a duration: ``90``, ``90s``, ``2m``, ``1.5h``, ``200ms``."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text)
+    if not found or found[2] not in _UNITS or float(found[1]) <= 0:
+        raise UsageError(f"{text!r} is no duration: write it like 90s, 2m or 1.5h")
+    return float(found[1]) * _UNITS[found[2]]

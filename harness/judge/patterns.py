@@ -1,0 +1,161 @@
+"""The closed vocabulary of deviation patterns: small questions about one witness in its case.
+
+A pattern may only excuse a witness that a rule has already found; it never finds anything. Each is as narrow as the
+known fault, so that another fault under the same rule stays red.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.judge.case import FOREVER, Call, Case
+from harness.values import operation as op
+from harness.values.outcome import Raised, Returned, Submitted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.values.verdict import Witness
+
+_PIPE = 1 << 16  # bytes a pipe holds: a larger result is written in several pieces
+
+
+def _calls(case: Case, witness: Witness) -> list[Call]:
+    return [call for call in case.calls if call.index in witness.calls]
+
+
+def missed_future_was_cancelled_unnoticed(case: Case, witness: Witness) -> bool:
+    """Every future that was missed is cancelled, and no worker has taken its work item up since."""
+    names = witness.futures or tuple(
+        name for call in _calls(case, witness) for name in getattr(call.step, "futures", ())
+    )
+    cancelled = [name for name in names if name in case.tracks and _cancelled(case, name)]
+    return bool(cancelled) and (not witness.futures or len(cancelled) == len(witness.futures))
+
+
+def _cancelled(case: Case, name: str) -> bool:
+    track = case.tracks[name]
+    return not track.task.starts and min(case.cancelled_since[name], case.cancelling_since(track.executor)) < FOREVER
+
+
+def waited_for_everything_already(case: Case, witness: Witness) -> bool:
+    """All futures given to the `wait` with the invalid argument were done, or there was nothing to wait for."""
+    return witness.shape == "satisfied" and all(
+        isinstance(call.step, op.Wait) and call.step.return_when == "NONSENSE" for call in _calls(case, witness)
+    )
+
+
+def exception_is_falsy(case: Case, witness: Witness) -> bool:
+    """The task raised an exception that is false, and `result` returned None instead of raising it."""
+    return any(
+        isinstance(call.step, op.Result)
+        and isinstance(call.outcome, Returned)
+        and call.outcome.value == "None"
+        and getattr(case.tracks[call.step.future].task.script.ending, "error", "") == "Falsy"
+        for call in _calls(case, witness)
+    )
+
+
+def earlier_shutdown_did_not_wait(case: Case, witness: Witness) -> bool:
+    """A `shutdown(wait=False)` came before the waiting one that returned too soon."""
+    first = min(_calls(case, witness), key=lambda call: call.index, default=None)
+    if first is None or witness.shape != "not waited":
+        return False
+    executor = getattr(first.step, "executor", "")
+    quick = [
+        call for call in case.shutdowns(executor)
+        if call.end < first.begin and isinstance(call.step, op.Shutdown) and not call.step.wait
+    ]  # fmt: skip
+    return bool(quick) or case.shut_since(executor) < first.begin
+
+
+def later_shutdown_forgot_to_cancel(case: Case, witness: Witness) -> bool:
+    """A shutdown without `cancel_futures` came after the one that had it."""
+    calls = [call for call in _calls(case, witness) if isinstance(call.step, op.Shutdown | op.Leave)]
+    return witness.shape == "undone" and len(calls) >= 2 and not getattr(calls[-1].step, "cancel_futures", False)  # noqa: PLR2004 - the two of them
+
+
+def worker_died_after_shutdown_began(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A worker of the pool died when a shutdown had already begun."""
+    return any(case.shut_since(executor) <= since < FOREVER for executor, since in case.deaths.items())
+
+
+def worker_died_after_a_cancel(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A queued future had been cancelled, and was still queued, when a worker died."""
+    return any(
+        case.cancelled_since[track.name] < case.deaths[track.executor] < FOREVER and not track.task.starts
+        for track in case.tracks.values()
+    )
+
+
+def worker_died_while_sending(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A large result was on its way (its task had left its body, its future was not yet done) when a worker died."""
+    for track in case.tracks.values():
+        since = case.deaths[track.executor]
+        large = getattr(track.task.script.ending, "size", 0) >= _PIPE
+        if large and track.task.starts and since < FOREVER and case.done_since[track.name] > since:
+            return True
+    return False
+
+
+def submitted_after_a_death(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A task was accepted after a worker had died, before anybody had noticed."""
+    return any(
+        isinstance(call.outcome, Submitted) and case.deaths[getattr(call.step, "executor", "e0")] < call.end
+        for call in case.of(op.Submit)
+    )
+
+
+def something_unpicklable_was_submitted(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A task whose argument cannot be pickled was accepted."""
+    return any(track.task.script.argument < 0 for track in case.tracks.values())
+
+
+def shutdown_cancels_futures(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A shutdown with `cancel_futures` is part of the program."""
+    return any(case.cancelling_since(executor) < FOREVER for executor in case.pools)
+
+
+def worker_was_idle_once(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A task had left its body before the last one was submitted: a worker went idle and was counted."""
+    submits = [call.begin for call in case.of(op.Submit, op.Map)]
+    return any(task.left < submits[-1] for task in case.tasks.values()) if submits else False
+
+
+def hangs(case: Case, witness: Witness) -> bool:
+    """The witness is a call that never returned."""
+    return case.stuck is not None and any(call.end == FOREVER for call in _calls(case, witness))
+
+
+def left_behind(case: Case, witness: Witness) -> bool:
+    """The witness is about what the census found."""
+    return bool(case.leftovers) and not witness.calls
+
+
+def one_broken_exception_for_all(case: Case, witness: Witness) -> bool:
+    """Two futures of a pool that broke share one exception object."""
+    errors = [call.outcome.error for call in _calls(case, witness) if isinstance(call.outcome, Returned)]
+    return len({error.serial for error in errors if isinstance(error, Raised)}) == 1
+
+
+PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
+    function.__name__.replace("_", "-"): function
+    for function in (
+        missed_future_was_cancelled_unnoticed,
+        waited_for_everything_already,
+        exception_is_falsy,
+        earlier_shutdown_did_not_wait,
+        later_shutdown_forgot_to_cancel,
+        worker_died_after_shutdown_began,
+        worker_died_after_a_cancel,
+        worker_died_while_sending,
+        submitted_after_a_death,
+        something_unpicklable_was_submitted,
+        shutdown_cancels_futures,
+        worker_was_idle_once,
+        hangs,
+        left_behind,
+        one_broken_exception_for_all,
+    )
+}
+"""The patterns by the names that `specs/deviations` uses."""

@@ -1,0 +1,74 @@
+"""The text of a failure: the rule, the minimal program with every answer, how often it fails, how to see it again."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.check.finding import Finding, Item
+    from harness.values.rule import Rule, Source
+
+_WIDTH = 110
+_MOST_STACK = 40  # lines
+
+
+def failure_text(item: Item, findings: list[Finding], rules: Mapping[str, Rule]) -> str:
+    """Everything a person needs to understand and repeat what one item found."""
+    parts = [f"{item.subject} breaks {', '.join(each.rule for each in findings)}"]
+    parts += [one_failure(item, each, rules[each.rule]) for each in findings]
+    parts.append(f"{_where()}, seed {item.seed}, {item.run} programs of the theme {item.theme}")
+    return "\n\n".join(parts)
+
+
+def one_failure(item: Item, finding: Finding, rule: Rule) -> str:
+    """One broken rule."""
+    lines = [f"{rule.id} {rule.level}  {rule.promise}", f"  subject: {item.subject}, real arena"]
+    lines += _wrap(f"intent: {rule.intent}")
+    lines += _wrap(f"source: {_source(rule.source)}")
+    lines += ["", *_wrap(f"seen: {finding.text}"), ""]
+    times = f"{finding.sightings} sightings" if finding.sightings > 1 else "one sighting"
+    lines.append(
+        f"  minimal program: {_count(finding.size, 'operation')} before the epilogue "
+        f"({times}, the first after {_count(finding.after, 'program')}; shrunk from {finding.shrunk_from})"
+    )
+    lines += [f"  {row}" for row in finding.picture]
+    if finding.stacks:
+        lines += ["", "  stacks of the client when nothing moved any more:"]
+        lines += [f"    {row}" for row in finding.stacks.strip().splitlines()[:_MOST_STACK]]
+    if finding.consequences:
+        lines += ["", f"  the same run also broke {', '.join(finding.consequences)} (perhaps as a consequence)"]
+    lines += [
+        "",
+        f"  reproduced {finding.reproduced} of {finding.tried}",
+        f"  again   pytest {_suite()} --executor {item.target} --executor-replay {finding.short}   (on this machine)",
+        f"          pytest {_suite()} --executor {item.target} --executor-replay {finding.token}",
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _suite() -> str:
+    return "harness"
+
+
+def _wrap(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
+
+
+def _source(source: Source) -> str:
+    names = {"doc": "documentation", "pep": "PEP 3148", "docstring": "docstring", "own": "this project"}
+    where = f"{names.get(source.document, source.document)}, {source.section}" if source.section else source.document
+    return f"{where}: “{source.quote}”" if source.quote else f"{where}. {source.derivation}".rstrip(". ")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _where() -> str:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return f"{platform.python_implementation()} {version}, {platform.system()} {platform.machine()}"

@@ -1,0 +1,137 @@
+"""The table at the end of a run: a row for every subject and rule family, and an honest count below."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from harness.report.results import of_standing
+from harness.values.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.report.results import Results, Row
+    from harness.values.deviation import Deviation
+
+_COLUMNS = (
+    (Verdict.HOLDS, "holds"),
+    (Verdict.VIOLATED, "violated"),
+    (Verdict.DEVIATION, "deviation"),
+    (Verdict.NOT_EXERCISED, "not exercised"),
+    (Verdict.INCONCLUSIVE, "inconclusive"),
+    (Verdict.NOT_APPLICABLE, "not applicable"),
+)
+
+
+def summary_lines(results: Results, deviations: Mapping[str, Deviation]) -> list[str]:
+    """All lines below the heading."""
+    lines: list[str] = []
+    rows = results.rows()
+    for subject in results.subjects():
+        lines += _table(subject, [row for row in rows if row.subject == subject])
+        lines += ["", *_not_exercised(subject, rows), ""]
+    lines += _deviations(results, deviations)
+    lines += _notes(results)
+    lines += _effort(results)
+    return lines
+
+
+def _table(subject: str, rows: list[Row]) -> list[str]:
+    families = list(dict.fromkeys(row.rule.partition("-")[0] for row in rows if row.verdict != Verdict.UNTESTED.value))
+    head = f"{subject:<24}" + "".join(f"{title:>15}" for _, title in _COLUMNS)
+    lines = [head, "-" * len(head)]
+    total: Counter[str] = Counter()
+    for family in families:
+        counts = Counter(row.verdict for row in rows if row.rule.partition("-")[0] == family)
+        total.update(counts)
+        lines.append(f"  {family:<22}" + _cells(counts))
+    lines.append(f"  {'all':<22}" + _cells(total))
+    untested = sum(row.verdict == Verdict.UNTESTED.value for row in rows)
+    lines.append(f"  {untested} more promises are drafts that nothing tests yet")
+    return lines
+
+
+def _cells(counts: Counter[str]) -> str:
+    return "".join(f"{counts[verdict.value] or '.':>15}" for verdict, _ in _COLUMNS)
+
+
+def _not_exercised(subject: str, rows: list[Row]) -> list[str]:
+    names = [row.rule for row in rows if row.subject == subject and row.verdict == Verdict.NOT_EXERCISED.value]
+    return [f"  not exercised: {', '.join(names)}"] if names else []
+
+
+def _deviations(results: Results, deviations: Mapping[str, Deviation]) -> list[str]:
+    """What CPython is known to do otherwise, as it showed."""
+    shown: dict[str, dict[str, int]] = {}
+    rules: dict[str, set[str]] = {}
+    for item, finding in of_standing(results.items, "deviation"):
+        per_subject = shown.setdefault(finding.deviation, {})
+        per_subject[item.subject] = per_subject.get(item.subject, 0) + finding.sightings
+        rules.setdefault(finding.deviation, set()).add(finding.rule)
+    if not shown:
+        return []
+    lines = [f"known deviations of CPython that showed: {len(shown)}"]
+    for name, subjects in sorted(shown.items()):
+        known = deviations[name]
+        where = ", ".join(f"{subject} x{count}" for subject, count in subjects.items())
+        lines.append(f"  {known.issue:<12} {', '.join(sorted(rules[name])):<18} {known.summary} [{known.component}; {where}]")
+    stale = results.stale()
+    if stale:
+        names = dict.fromkeys(f"{name} ({subject})" for subject, name in stale)
+        lines.append(f"  not seen in this run: {', '.join(names)}")
+    return [*lines, ""]
+
+
+def _notes(results: Results) -> list[str]:
+    lines = []
+    for item, finding in of_standing(results.items, "violated"):
+        if finding.level != "MUST":
+            word = "warning" if finding.level == "SHOULD" else "divergence"
+            again = f"--executor {item.target} --executor-replay {finding.short}"
+            lines.append(f"{word}: {item.subject} {finding.rule} {finding.level}: {finding.text[:200]} [{again}]")
+    for item, finding in of_standing(results.items, "unconfirmed"):
+        lines.append(f"unconfirmed: {item.subject} {finding.rule}: seen once, on a clock, and not again [{finding.short}]")
+    for item in results.items:
+        lines += [f"inconclusive: {item.subject} {item.theme}: {reason}" for reason in item.inconclusive]
+        lines += [f"gone: {item.subject} {rule} is in the baseline and no longer fails" for rule in item.gone]
+        if item.run < item.planned:
+            lines.append(f"incomplete: {item.subject} {item.theme}: {item.run} of {item.planned} programs in its share of time")
+    lines += [f"killed: {text}" for text in results.lost]
+    return lines
+
+
+def _effort(results: Results) -> list[str]:
+    """How much was done, and the names of the programs."""
+    programs = sum(item.run for item in results.items)
+    seconds = sum(item.seconds for item in results.items)
+    stillness = sum(item.stillness for item in results.items)
+    lines = [""] if results.items else []
+    for item in results.items:
+        lines.append(
+            f"  {item.subject:<24} {item.theme:<10} {item.run:>5} programs {item.seconds:>7.1f} s   programs {item.digest}"
+        )
+    exercised = {each.rule for item in results.items for each in item.exercised}
+    if results.items:
+        share = stillness / seconds if seconds else 0.0
+        lines.append(
+            f"{programs} programs, {len(exercised)} rules exercised, {share:.1%} of the time spent waiting for hangs, "
+            f"seed {results.items[0].seed}"
+        )
+    return lines
+
+
+def verdict_line(results: Results, *, strict: bool) -> str:
+    """One sentence that says how it went."""
+    failing = [each for item in results.items for each in item.failing(strict=strict)]
+    known = {each.deviation for item in results.items for each in item.findings if each.deviation}
+    warnings = [each for _, each in of_standing(results.items, "violated") if each.level == "SHOULD"]
+    accepted = [each for _, each in of_standing(results.items, "violated") if each.baseline]
+    if not results.items:
+        return "nothing was run"
+    if failing:
+        return f"{len(failing)} violations of {', '.join(sorted({each.rule for each in failing}))}"
+    parts = [f"{len(known)} known deviations"] if known else []
+    parts += [f"{len(accepted)} violations accepted by the baseline"] if accepted else []
+    parts += [f"{len(warnings)} warnings"] if warnings and not strict else []
+    return f"green{' with ' + ' and '.join(parts) if parts else ''}"

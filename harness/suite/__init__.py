@@ -1,0 +1,1 @@
+"""The suite that ``pytest harness`` (or ``pytest --pyargs harness``) runs."""

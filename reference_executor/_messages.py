@@ -1,0 +1,110 @@
+"""What travels between the pool and its workers, and how it is packed.
+
+To a worker travel calls, and `LEAVE`. Back travel its answers — one of the classes below for each call — and, when it
+leaves, its pid; or the news that its initializer failed. Everything that may go wrong in packing and unpacking is the task's own misfortune: it becomes
+the outcome of that task and of no other.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from multiprocessing.reduction import ForkingPickler
+from typing import Any, Final, NamedTuple
+
+Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+Packed = bytes | memoryview
+
+
+class Returned(NamedTuple):
+    """The call returned this."""
+
+    value: Any
+
+
+class Raised(NamedTuple):
+    """The call raised this.
+
+    The exception is packed on its own: where it cannot be unpacked, the traceback still tells what happened.
+    """
+
+    exception: bytes
+    traceback: str
+
+
+class RemoteTraceback(Exception):  # noqa: N818 - named like the standard library's own
+    """The traceback of an exception in a worker, as text: the cause of the exception that comes out of the future."""
+
+    def __init__(self, tb: str) -> None:
+        """Keep the text."""
+        super().__init__(tb)
+        self.tb = tb
+
+    def __str__(self) -> str:
+        """Return the text, set apart from the local traceback that follows it."""
+        return self.tb
+
+
+def pack(message: object) -> Packed:
+    """Pickle with the reducers of `multiprocessing`, so that its queues, locks and connections can travel."""
+    packed: memoryview = ForkingPickler.dumps(message)
+    return packed
+
+
+def unpack(packed: Packed) -> Any:  # noqa: ANN401 - it may be anything
+    """Undo `pack`."""
+    return ForkingPickler.loads(packed)
+
+
+#: The message that sends a worker home.
+LEAVE: Final = bytes(pack(None))
+
+#: How the message begins that the initializer failed. No pickle begins so: whoever receives it need not unpack it.
+_FAILURE: Final = b"!"
+
+
+def pack_failure(error: BaseException) -> Packed:
+    """Pack the news that the initializer raised this."""
+    return _FAILURE + format_remote(error).encode(errors="backslashreplace")
+
+
+def failure_in(packed: Packed) -> str | None:
+    """Return the traceback of the initializer, if that is what the message is about."""
+    return bytes(packed[1:]).decode() if packed[:1] == _FAILURE else None
+
+
+def pack_raised(error: BaseException) -> Packed:
+    """Pack an exception; if that is impossible, pack the exception that says why."""
+    text = format_remote(error)
+    try:
+        return pack(Raised(bytes(pack(error)), text))
+    except BaseException as reason:  # noqa: BLE001 - pickling runs foreign code, which may raise anything
+        return pack(Raised(bytes(_pack_reason(reason)), text))
+
+
+def _pack_reason(reason: BaseException) -> Packed:
+    try:
+        return pack(reason)
+    except BaseException:  # noqa: BLE001 - the same
+        return pack(RuntimeError(f"an exception that cannot be pickled: {type(reason).__name__}"))
+
+
+def format_remote(error: BaseException) -> str:
+    """Return the traceback with its chain, between quotes that set it apart from the local one."""
+    try:
+        text = "".join(traceback.format_exception(error))
+    except BaseException as reason:  # noqa: BLE001 - it asks the exception for its text, which is foreign code
+        text = f"{type(error).__name__}, whose traceback cannot be shown: {type(reason).__name__}\n"
+    return f'\n"""\n{text}"""'
+
+
+def unpack_raised(raised: Raised) -> BaseException:
+    """Return the exception of a task, or the one that says why it cannot be had; with its remote traceback."""
+    try:
+        error = unpack(raised.exception)
+        if not isinstance(error, BaseException):
+            error = TypeError(f"an exception that became a {type(error).__name__} when unpickled")
+    except BaseException as reason:  # noqa: BLE001 - unpickling runs foreign code, which may raise anything
+        error = reason.with_traceback(None)
+    error.__cause__ = RemoteTraceback(raised.traceback)
+    return error
