@@ -91,6 +91,17 @@ class ProgramMachine(RuleBasedStateMachine):
         task = self.composer.task(gated=gated, ending=Return())
         self.composer.submit(self.executor(which), task)
 
+    @precondition(lambda self: self.room() and not self.shape.inline and not self.composer.steps)
+    @rule(queued=st.sampled_from(range(4)), ending=WHICH)
+    def crowd(self, queued: int, ending: int) -> None:
+        """Hold every worker at a gate, and queue tasks behind them: now it is known what is pending."""
+        for pool in self.composer.pools:
+            for _ in range(pool.workers):
+                self.composer.submit(pool.executor, self.composer.task(gated=True, ending=Return()))
+        for place in range(queued):
+            chosen = pick(ENDINGS, ending + place)
+            self.composer.submit(self.executor(place), self.composer.task(gated=False, ending=chosen))
+
     @precondition(lambda self: self.composer.closed)
     @rule(which=WHICH)
     def open_gate(self, which: int) -> None:
@@ -143,10 +154,12 @@ class Lifecycle(ProgramMachine):
             composer.open(composer.closed[0])
 
     @precondition(has_futures)
-    @rule(which=WHICH, again=OFTEN_FALSE)
-    def cancel(self, which: int, again: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
-        """Cancel, perhaps twice, and look."""
+    @rule(which=WHICH, again=OFTEN_FALSE, watched=st.booleans())
+    def cancel(self, which: int, again: bool, watched: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Cancel, perhaps twice, perhaps watched by a callback."""
         future = self.future(which)
+        if watched:
+            self.composer.add_callback(future, "record")
         self.composer.cancel(future)
         if again:
             self.composer.cancel(future)

@@ -128,14 +128,14 @@ def judge_counts(case: Case, tally: Tally) -> None:
 
 def _judge_refusals(case: Case, tally: Tally, executor: str, workers: int) -> None:
     """INV-01: how many unfinished futures refuse to be cancelled, while no task leaves its body."""
-    if case.shut_since(executor) < FOREVER or case.deaths[executor] < FOREVER:
+    if case.deaths[executor] < FOREVER:
         return
     bound = workers + case.subject.prefetch
     stretch: list[Call] = []
     leaves = sorted(task.left for task in case.tasks.values())
     for call in case.of(op.Cancel):
         track = case.tracks.get(getattr(call.step, "future", ""))
-        if track is None or track.executor != executor:
+        if track is None or track.executor != executor or call.end > case.shut_since(executor):
             continue
         if stretch and any(stretch[0].begin < left < call.end for left in leaves):
             stretch = []

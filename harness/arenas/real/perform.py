@@ -236,7 +236,16 @@ def _next(stage: Stage, step: op.Next) -> Outcome:
         value = next(stage.iterators[step.iterator])
     except StopIteration:
         return Returned(value="the end")
+    except BaseException:
+        _expect_no_more(stage)
+        raise
     return stage.describe(value)
+
+
+def _expect_no_more(stage: Stage) -> None:
+    """An iterator ended early: what it leaves pending may be cancelled, or may run."""
+    for ledger in stage.ledgers.values():
+        ledger.loose = True
 
 
 def _drain(stage: Stage, step: op.Drain) -> Outcome:
@@ -253,6 +262,7 @@ def _drain(stage: Stage, step: op.Drain) -> Outcome:
             break
         except BaseException as error:  # noqa: BLE001 - how an iterator ends is an observation
             end, stopped = stage.describe_error(error), True
+            _expect_no_more(stage)
             break
         items.append(value if isinstance(value, str) else stage.describe(value).value)
         stamps.append(now())
@@ -264,8 +274,7 @@ def _close(stage: Stage, step: op.Close) -> Outcome:
     if not hasattr(iterator, "close"):
         return Returned(value="no such method")
     iterator.close()
-    for ledger in stage.ledgers.values():
-        ledger.loose = True  # what a closed iterator leaves pending may be cancelled, or may run
+    _expect_no_more(stage)
     return Returned(value="None")
 
 
