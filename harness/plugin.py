@@ -24,12 +24,27 @@ _INTERRUPTED = 130
 # Option, default, metavar, help; each is an ini key as well, with underscores.
 _OPTIONS: tuple[tuple[str, str, str, str], ...] = (
     ("executor-profile", "quick", "NAME", "quick (under a minute), ci (five minutes), nightly (two hours)"),
-    ("executor-budget", "", "DURATION", "wall time for the whole run, such as 90s, 2m or 1h (default: the profile's)"),
+    (
+        "executor-budget",
+        "",
+        "DURATION",
+        "wall time for the whole run, such as 90s, 2m or 1h (default: the profile's)",
+    ),
     ("executor-rules", "", "GLOB,...", "only these rules: FUT-*, must, -should (default: all)"),
     ("executor-seed", "", "N", "the one seed of the run (default: random, and always printed)"),
     ("executor-replay", "", "TOKEN", "run nothing but this token: its text, its short id, or a file"),
-    ("executor-hang-after", "", "DURATION", "nothing may move for this long before a call is said to hang (default: 250ms)"),
-    ("executor-baseline", "", "FILE", "accept what is broken in FILE, fail on what is new or gone; written if missing"),
+    (
+        "executor-hang-after",
+        "",
+        "DURATION",
+        "nothing may move for this long before a call is said to hang (default: 250ms)",
+    ),
+    (
+        "executor-baseline",
+        "",
+        "FILE",
+        "accept what is broken in FILE, fail on what is new or gone; written if missing",
+    ),
     ("executor-report", "", "DIR", "write results.json into DIR"),
 )
 
@@ -45,11 +60,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name, default, metavar, text in _OPTIONS:
         group.addoption(f"--{name}", default=None, metavar=metavar, help=text)
         parser.addini(name.replace("-", "_"), text, default=default)
-    group.addoption("--executor-strict", action="store_true", default=False, help="a violated SHOULD fails the run, too")
+    group.addoption(
+        "--executor-strict", action="store_true", default=False, help="a violated SHOULD fails the run, too"
+    )
     parser.addini("executor_strict", "a violated SHOULD fails the run, too", type="bool", default=False)
-    group.addoption("--executor-no-deviations", action="store_true", default=False, help="excuse nothing, not even CPython")
+    group.addoption(
+        "--executor-no-deviations",
+        action="store_true",
+        default=False,
+        help="excuse nothing, not even CPython",
+    )
     parser.addini("executor_no_deviations", "excuse nothing, not even CPython", type="bool", default=False)
-    group.addoption("--executor-list-rules", action="store_true", default=False, help="print the rules and run nothing")
+    group.addoption(
+        "--executor-list-rules", action="store_true", default=False, help="print the rules and run nothing"
+    )
 
 
 def option(config: pytest.Config, name: str) -> str:

@@ -75,7 +75,9 @@ class Workshop:
         self.patience = Patience(hang=seconds(hang)) if hang else Patience()
         self.strict = flag(config, "executor-strict")
         deviations = () if flag(config, "executor-no-deviations") else load_deviations()
-        self.law = Law(rules=chosen_rules(option(config, "executor-rules"), load_rules()), deviations=deviations)
+        self.law = Law(
+            rules=chosen_rules(option(config, "executor-rules"), load_rules()), deviations=deviations
+        )
         baseline = option(config, "executor-baseline")
         self._baseline = Path(config.invocation_params.dir, baseline) if baseline else None
         self._accepted: tuple[Accepted, ...] = ()
@@ -145,9 +147,13 @@ class Workshop:
         given = executors(self._config)
         local = not option(self._config, "executor-replay").startswith("exh")
         if given and token.target not in given:
-            raise UsageError(f"the token was made with {token.target}, and --executor says {', '.join(given)}")
+            raise UsageError(
+                f"the token was made with {token.target}, and --executor says {', '.join(given)}"
+            )
         if not given and token.target not in STANDARD and not local:
-            raise UsageError(f"the token was made with {token.target}: add --executor {token.target} to run it")
+            raise UsageError(
+                f"the token was made with {token.target}: add --executor {token.target} to run it"
+            )
         return token.target
 
     def jobs(self) -> list[Job]:
@@ -155,7 +161,9 @@ class Workshop:
         if not self._jobs:
             for subject in self.subjects():
                 themes = ["replay"] if self._token is not None else themes_for(shape_of(subject))
-                self._jobs += [Job(name=f"{subject.name}-{theme}", subject=subject, theme=theme) for theme in themes]
+                self._jobs += [
+                    Job(name=f"{subject.name}-{theme}", subject=subject, theme=theme) for theme in themes
+                ]
         return self._jobs
 
     # Doing it.
@@ -176,7 +184,9 @@ class Workshop:
         for finding in item.findings:
             if finding.standing != "deviation":
                 keep(self._home / "corpus", finding.token, finding.short)
-        failing = [] if self._baseline is not None and not self._accepted else item.failing(strict=self.strict)
+        failing = (
+            [] if self._baseline is not None and not self._accepted else item.failing(strict=self.strict)
+        )
         text = failure_text(item, failing, self.law.rules) if failing else ""
         if item.gone:
             text += f"\n\nno longer broken, but still in the baseline: {', '.join(item.gone)}"
@@ -204,7 +214,9 @@ class Workshop:
 
     def _measure_against_baseline(self, job: Job, item: Item) -> Item:
         """Which accepted violations of this item are gone? Their tokens tell, not the luck of the draw."""
-        mine = [each for each in self._accepted if each.subject == job.subject.name and each.theme == job.theme]
+        mine = [
+            each for each in self._accepted if each.subject == job.subject.name and each.theme == job.theme
+        ]
         found = {each.rule for each in item.findings if each.standing == "violated"}
         gone = []
         for each in mine:
@@ -250,7 +262,12 @@ class Workshop:
         report = option(self._config, "executor-report")
         if report:
             folder = Path(self._config.invocation_params.dir, report)
-            facts = {"profile": self.profile.name, "budget": self.budget, "seed": self.seed, "strict": self.strict}
+            facts = {
+                "profile": self.profile.name,
+                "budget": self.budget,
+                "seed": self.seed,
+                "strict": self.strict,
+            }
             write_results(self.results, folder, facts)
         if self._baseline is not None and not self._baseline.exists() and self.results.items:
             count = write_baseline(self._baseline, self.results.items)
@@ -321,9 +338,13 @@ def chosen_rules(text: str, rules: Mapping[str, Rule]) -> dict[str, Rule]:
 def _replay_text(result: Replay, token: Token) -> str:
     """What a replay saw."""
     name = token.rule or "any rule"
-    lines = [f"replay of {token.short} on {token.target}: broke {name} in {result.failed} of {result.tried} runs"]
+    lines = [
+        f"replay of {token.short} on {token.target}: broke {name} in {result.failed} of {result.tried} runs"
+    ]
     if result.excused:
-        lines.append(f"  a known deviation of CPython ({result.issue}) in {result.excused} of {result.tried} runs")
+        lines.append(
+            f"  a known deviation of CPython ({result.issue}) in {result.excused} of {result.tried} runs"
+        )
     if result.inconclusive:
         lines.append(f"  inconclusive in {result.inconclusive} of {result.tried} runs")
     if result.text:

@@ -66,7 +66,9 @@ class Carrier(threading.Thread):
 def _pack_call(item: WorkItem[Any]) -> Packed:
     """Pack the call, unless that was done early; and let go of it, since the worker has its own copy."""
     call = item.take_call()
-    return item.packed if item.packed is not None else pack(call)
+    if isinstance(item.packed, Exception):
+        raise item.packed
+    return item.packed or pack(call)
 
 
 def _outcome(answer: Packed) -> tuple[Any, BaseException | None]:

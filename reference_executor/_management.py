@@ -38,7 +38,7 @@ from reference_executor._work import (
     cancel_all,
     fail_all,
 )
-from reference_executor._worker_process import WorkerLostError, WorkerPlan, WorkerProcess
+from reference_executor._worker_process import WorkerLostError, WorkerPlan, WorkerProcess, forget_fork_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -179,6 +179,7 @@ class Pool:
         children.difference_update(self.processes.values())
         self.processes.clear()
         self._workers.clear()
+        forget_fork_server()
 
     def _check_open(self) -> None:
         if self._abandoned:

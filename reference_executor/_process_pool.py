@@ -23,7 +23,7 @@ from reference_executor._future import Future
 from reference_executor._management import Pool
 from reference_executor._messages import pack
 from reference_executor._work import WorkItem
-from reference_executor._worker_process import WorkerPlan
+from reference_executor._worker_process import WorkerPlan, main_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -74,7 +74,8 @@ class ProcessPoolExecutor(Executor, concurrent.futures.ProcessPoolExecutor):
         _check_max_tasks(max_tasks_per_child)
         context = _checked_context(mp_context, max_tasks_per_child)
         self._mp_context = context
-        self._pool = Pool(self._max_workers, WorkerPlan(context, initializer, initargs, max_tasks_per_child))
+        plan = WorkerPlan(context, initializer, initargs, max_tasks_per_child, main_file())
+        self._pool = Pool(self._max_workers, plan)
         self._owner = weakref.finalize(self, self._pool.owner_is_gone, None)
         self._owner.atexit = False
         # Where the standard library has them, since tests and tools look there.
@@ -200,11 +201,11 @@ def _is_being_imported(fn: Callable[..., object]) -> bool:
     return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
 
-def _try_pack(call: object) -> bytes | None:
+def _try_pack(call: object) -> bytes | Exception:
     try:
         return bytes(pack(call))
-    except Exception:  # noqa: BLE001 - it will fail again, for the future to tell, when its carrier packs it
-        return None
+    except Exception as error:  # noqa: BLE001 - pickling runs foreign code; the future tells what it raised
+        return error
 
 
 class _Chunk:

@@ -78,6 +78,7 @@ def fork_keeping(ends: tuple[Any, ...], start: Callable[[], None]) -> None:
 
 def _let_go_in_child() -> None:
     kept = set(getattr(_forking, "keep", ()))
+    _forking.keep = ()  # What this child forks in its turn keeps nothing.
     for end in pipe_ends - kept:
         end.close()
     pipe_ends.intersection_update(kept)

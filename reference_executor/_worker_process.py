@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,6 +31,7 @@ class WorkerPlan(NamedTuple):
     initializer: Callable[..., object] | None
     initargs: tuple[Any, ...]
     max_tasks: int | None
+    main_file: str | None
 
 
 class WorkerProcess:
@@ -50,6 +53,7 @@ class WorkerProcess:
         calls, self._calls = plan.context.Pipe(duplex=False)
         self._results, results = plan.context.Pipe(duplex=False)
         _residents.pipe_ends.update((calls, self._calls, self._results, results))
+        _restore_main(plan.main_file)
         try:
             with _sigint_blocked(plan.context) as blocked:
                 arguments = (calls, results, plan.initializer, plan.initargs, plan.max_tasks, blocked)
@@ -134,6 +138,30 @@ class WorkerProcess:
         """Close our ends of the pipes. After the process was joined, never before: on macOS that may deadlock."""
         _close(self._calls)
         _close(self._results)
+
+
+def forget_fork_server() -> None:
+    """In a forked child: let `multiprocessing` start a server of its own, since the parent's is not its child."""
+    module = sys.modules.get("multiprocessing.forkserver")
+    if module is None:
+        return
+    server = module._forkserver  # noqa: SLF001 - there is no public way
+    if server._forkserver_alive_fd is not None:  # noqa: SLF001 - the same
+        os.close(server._forkserver_alive_fd)  # noqa: SLF001 - or the parent's server would outlive its parent
+    preload = server._preload_modules  # noqa: SLF001 - the same
+    server.__init__()
+    server.set_forkserver_preload(preload)
+
+
+def main_file() -> str | None:
+    """Return where the main program is, from which workers that are not forked import its functions."""
+    return getattr(sys.modules.get("__main__"), "__file__", None)
+
+
+def _restore_main(file: str | None) -> None:
+    """Say again where the main program is: Python forgets it when that has run, and limited workers are still replaced."""
+    if file is not None and main_file() is None:
+        sys.modules["__main__"].__file__ = file
 
 
 @contextmanager

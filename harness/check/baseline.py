@@ -35,7 +35,10 @@ def read_baseline(path: Path) -> tuple[Accepted, ...]:
         data = json.loads(path.read_text(encoding="utf-8"))
         return tuple(
             Accepted(
-                subject=str(row["subject"]), rule=str(row["rule"]), theme=str(row["theme"]), token=str(row["token"])
+                subject=str(row["subject"]),
+                rule=str(row["rule"]),
+                theme=str(row["theme"]),
+                token=str(row["token"]),
             )
             for row in data["accepted"]
         )

@@ -52,10 +52,17 @@ def _script(case: Case, name: str) -> str:
     script = case.tasks[name].script
     parts = [f"waits at {', '.join(script.gates)}"] if script.gates else []
     if script.argument:
-        parts.append("gets an argument that " + ("cannot be pickled" if script.argument < 0 else f"has {script.argument} bytes"))
+        parts.append(
+            "gets an argument that "
+            + ("cannot be pickled" if script.argument < 0 else f"has {script.argument} bytes")
+        )
     ending = script.ending
     kind = type(ending).__name__.lower()
-    detail = getattr(ending, "error", None) or getattr(ending, "gift", None) or f"status {getattr(ending, 'status', '')}"
+    detail = (
+        getattr(ending, "error", None)
+        or getattr(ending, "gift", None)
+        or f"status {getattr(ending, 'status', '')}"
+    )
     if (kind, detail) != ("return", "parcel") or getattr(ending, "size", 0):
         size = getattr(ending, "size", 0)
         parts.append(f"ends with {kind} {detail}{f' of {size} bytes' if size else ''}")

@@ -18,7 +18,9 @@ _ALIASES = {
 STANDARD = tuple(_ALIASES)
 """The import paths that a run without ``--executor`` checks."""
 
-_SPARE = 2  # beyond one queued call per worker: the one extra call, and one being moved (gh: EXTRA_QUEUED_CALLS)
+_SPARE = (
+    2  # beyond one queued call per worker: the one extra call, and one being moved (gh: EXTRA_QUEUED_CALLS)
+)
 _WORKERS = 3  # the largest pool that programs make
 
 

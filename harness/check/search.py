@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from harness.arenas.real.arena import Patience
 from harness.check.finding import Exercise, Finding, Item
 from harness.check.picture import draw_picture
 from harness.check.reduce import reduce, weight
@@ -15,7 +16,6 @@ from harness.check.resolve import shape_of
 from harness.generation.draw import Enough, digest_of, draw, recall, shrink
 from harness.judge.excuse import concerns, excuse
 from harness.judge.judge import applies, judge
-from harness.arenas.real.arena import Patience
 from harness.values.rule import Level
 from harness.values.token import Token
 
@@ -36,7 +36,9 @@ _SEARCHING = 0.6  # of an item's share of the budget; the rest is for reducing a
 _REPLAYS = 5  # of a reduced program, to say how often it fails
 _TRIES = 3  # of a candidate, when the failure does not show every time
 _WAITING = 0.08  # of an item's time, at most, may go into waiting for hangs while searching
-_HASTE = Patience(glance=0.02, settle=0.05, hang=0.06, slow=5.0)  # while reducing; what is shown is looked at again
+_HASTE = Patience(
+    glance=0.02, settle=0.05, hang=0.06, slow=5.0
+)  # while reducing; what is shown is looked at again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,9 @@ class Search:
         return self._item("", self.profile.programs, self.arena.spending.stillness, found)
 
     def _item(self, digest: str, planned: int, stillness: float, findings: list[Finding]) -> Item:
-        findings += [replace(self._present(each, 0, 1), standing="unconfirmed") for each in self._unconfirmed.values()]
+        findings += [
+            replace(self._present(each, 0, 1), standing="unconfirmed") for each in self._unconfirmed.values()
+        ]
         return Item(
             subject=self.subject.name, target=self.subject.target, kind=self.subject.kind, theme=self.theme,
             seed=self.seed, digest=digest, planned=planned, run=self._run,
@@ -134,7 +138,9 @@ class Search:
                 return
             self._examine(program)
             self._run += 1
-            self.tell(f"{self.subject.name} {self.theme}: {self._run} programs, {len(self._met)} rules exercised")
+            self.tell(
+                f"{self.subject.name} {self.theme}: {self._run} programs, {len(self._met)} rules exercised"
+            )
 
     def _examine(self, program: Program) -> None:
         """Run and judge one program, and keep what it shows."""
@@ -151,13 +157,17 @@ class Search:
         rules = tuple(dict.fromkeys(witness.rule for witness, excused in pairs if excused is None))
         for witness, excused in pairs:
             if witness.timed and not self._shows(program, witness.rule, self.patience):
-                self._unconfirmed.setdefault(witness.rule, Sighting(program, history, witness, excused, self._run))
+                self._unconfirmed.setdefault(
+                    witness.rule, Sighting(program, history, witness, excused, self._run)
+                )
                 continue
             key = (witness.rule, excused.id if excused is not None else "")
             known = self._sightings.get(key)
             if known is None:
                 others = tuple(rule for rule in rules if rule != witness.rule)
-                self._sightings[key] = Sighting(program, history, witness, excused, self._run, consequences=others)
+                self._sightings[key] = Sighting(
+                    program, history, witness, excused, self._run, consequences=others
+                )
                 continue
             known.count += 1
             if weight(program) < weight(known.program):
@@ -185,7 +195,10 @@ class Search:
         levels = list(Level)
         return sorted(
             self._sightings.values(),
-            key=lambda each: (each.deviation is not None, levels.index(self.law.rules[each.witness.rule].level)),
+            key=lambda each: (
+                each.deviation is not None,
+                levels.index(self.law.rules[each.witness.rule].level),
+            ),
         )
 
     def _finding(self, sighting: Sighting) -> Finding:

@@ -86,7 +86,11 @@ class Composer:
         self.futures.append(future)
         script = self.scripts[int(task[1:])]
         workers = self.progress.workers[executor]
-        alone = all(not self.progress.held(other) for other in self.progress.given_to[executor] if other not in self.running)
+        alone = all(
+            not self.progress.held(other)
+            for other in self.progress.given_to[executor]
+            if other not in self.running
+        )
         mine = [other for other in self.running if other in self.progress.given_to[executor]]
         if script.gates and alone and len(mine) < workers and executor not in self.shut and not self.killed:
             self.running.append(task)
@@ -146,7 +150,9 @@ class Composer:
         """Make an iterator over several; with a timeout under the same conditions as `wait`."""
         name = f"i{len(self.iterators)}"
         self.iterators.append(name)
-        ends = all(self.progress.ends(self.progress.task_of[each]) for each in names if each in self.progress.task_of)
+        ends = all(
+            self.progress.ends(self.progress.task_of[each]) for each in names if each in self.progress.task_of
+        )
         timeout = SHORT if hurried or self.doubtful.intersection(names) or not ends else None
         self.add(op.AsCompleted(iterator=name, futures=names, form=form, timeout=timeout))
 

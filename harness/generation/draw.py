@@ -104,4 +104,6 @@ def digest_of(programs: Iterable[Program]) -> str:
 
 def _machine(theme: str, shape: Shape, sink: Callable[[Program], object]) -> type[ProgramMachine]:
     base = THEMES[theme]
-    return type(base.__name__, (base,), {"shape": shape, "sink": staticmethod(sink), "__module__": base.__module__})
+    return type(
+        base.__name__, (base,), {"shape": shape, "sink": staticmethod(sink), "__module__": base.__module__}
+    )

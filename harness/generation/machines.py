@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-WHICH = st.sampled_from(range(12))  # evenly, where `integers` favours the ends
+WHICH = st.sampled_from(range(13))  # evenly, where `integers` favours the ends
 OFTEN_FALSE = st.sampled_from([False, False, False, True])
 DEEDS: tuple[op.Deed, ...] = ("record", "record", "raise", "query", "add", "submit", "shutdown")
 FORMS: tuple[op.Form, ...] = ("list", "list", "set", "generator", "doubled")
@@ -32,7 +32,7 @@ WHENS: tuple[op.ReturnWhen, ...] = (
 )  # fmt: skip
 ENDINGS: tuple[Ending, ...] = (
     Return(), Return(), Return(size=300), Return(gift="none"), Return(gift="exception"), Raise(), Raise(),
-    Raise(error="Falsy"), Raise(error="TimeoutError"), Raise(error="CancelledError"), Raise(error="SystemExit"),
+    Raise(error="Chained"), Raise(error="Falsy"), Raise(error="TimeoutError"), Raise(error="CancelledError"), Raise(error="SystemExit"),
     Raise(error="KeyboardInterrupt"),
 )  # fmt: skip
 IN_PROCESS: tuple[Ending, ...] = (Return(gift="future"), Return(gift="generator"))
@@ -49,6 +49,7 @@ def pick(options: Sequence[T], which: int) -> T:
 class ProgramMachine(RuleBasedStateMachine):
     """What all themes share: pools, tasks, gates, and handing the finished program over."""
 
+    openings: ClassVar[tuple[Ending, ...]] = (Return(),)  # how the first tasks of a program may end
     shape: ClassVar[Shape] = Shape()
     sink: ClassVar[Callable[[Program], None]] = lambda _program: None
 
@@ -57,12 +58,22 @@ class ProgramMachine(RuleBasedStateMachine):
         super().__init__()
         self.composer = Composer(self.shape)
 
-    @initialize(workers=st.sampled_from([2, 1, 1, 2, 3]), named=OFTEN_FALSE, start=WHICH)
-    def choose_pool(self, workers: int, named: bool, start: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
-        """Choose the executor's size and how its workers start."""
+    @initialize(
+        workers=st.sampled_from([2, 1, 1, 2, 3]), named=OFTEN_FALSE, start=WHICH,
+        opening=st.lists(st.tuples(st.booleans(), WHICH), min_size=0, max_size=4),
+    )  # fmt: skip
+    def choose_pool(self, workers: int, named: bool, start: int, opening: list[tuple[bool, int]]) -> None:  # noqa: FBT001
+        """Choose the executor's size, how its workers start, and the first tasks."""
         named = named and "thread_name_prefix" in self.shape.capabilities
         method: Any = pick(self.shape.starts, start)
-        self.composer.pools = [Pool(workers=workers, named=named, start=method), *self.more_pools(workers, method)]
+        self.composer.pools = [
+            Pool(workers=workers, named=named, start=method),
+            *self.more_pools(workers, method),
+        ]
+        for gated, which in opening:
+            self.composer.submit(
+                self.executor(which), self.composer.task(gated=gated, ending=pick(self.openings, which))
+            )
 
     def more_pools(self, _workers: int, _method: Any) -> list[Pool]:  # noqa: ANN401 - one of a Literal
         """The pools beside the first: none, in most themes."""
@@ -126,6 +137,8 @@ def has_futures(machine: ProgramMachine) -> bool:
 class Lifecycle(ProgramMachine):
     """Submit, cancel, states, outcomes, callbacks, shutdown, with."""
 
+    openings = ENDINGS
+
     @precondition(ProgramMachine.room)
     @rule(gated=st.booleans(), ending=WHICH, keywords=OFTEN_FALSE, special=OFTEN_FALSE)
     def submit_something(self, gated: bool, ending: int, keywords: bool, special: bool) -> None:  # noqa: FBT001
@@ -138,7 +151,9 @@ class Lifecycle(ProgramMachine):
     @rule(large=st.booleans())
     def submit_argument(self, large: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Submit a task with an argument that is large, or cannot be pickled."""
-        task = self.composer.task(gated=False, ending=Return(size=LARGE if large else 0), argument=LARGE if large else -1)
+        task = self.composer.task(
+            gated=False, ending=Return(size=LARGE if large else 0), argument=LARGE if large else -1
+        )
         self.composer.submit(self.composer.pools[0].executor, task)
 
     @precondition(lambda self: not self.composer.futures and not self.shape.inline)
@@ -198,7 +213,12 @@ class Lifecycle(ProgramMachine):
     @rule(which=st.sampled_from(range(5)))
     def look_from_outside(self, which: int) -> None:
         """Inspect the executor, or build one with unusual arguments."""
-        unusual: tuple[op.Arguments, ...] = ("zero workers", "negative workers", "default workers", "bad initializer")
+        unusual: tuple[op.Arguments, ...] = (
+            "zero workers",
+            "negative workers",
+            "default workers",
+            "bad initializer",
+        )
         if which == len(unusual):
             self.composer.add(op.Inspect(executor="e0"))
         else:
@@ -207,6 +227,8 @@ class Lifecycle(ProgramMachine):
 
 class Waiting(ProgramMachine):
     """`wait` and `as_completed` over futures of one executor or two."""
+
+    openings = (Return(), Return(), Raise())
 
     def more_pools(self, workers: int, method: Any) -> list[Pool]:  # noqa: ANN401 - one of a Literal
         """A second executor, for programs with one worker each."""
@@ -235,8 +257,6 @@ class Waiting(ProgramMachine):
         """Wait for some."""
         names = self.some_futures(mask)
         chosen = pick(WHENS, when)
-        if chosen == "NONSENSE" and not names:
-            return
         self.composer.wait(names, chosen, pick(FORMS, form), hurried=hurried)
 
     @rule(mask=st.sampled_from(range(512)), form=WHICH, hurried=OFTEN_FALSE, at_once=st.booleans())
@@ -269,11 +289,27 @@ class Mapping(ProgramMachine):
         fails_at=st.sampled_from(range(16)), hurried=OFTEN_FALSE, chunksize=st.sampled_from([1, 1, 1, 2, 3, 0]),
     )  # fmt: skip
     def map(  # noqa: PLR0913, PLR0917 - the dimensions of one call
-        self, count: int, endings: int, gates: int, shorter: int, fails_at: int, hurried: bool, chunksize: int  # noqa: FBT001
+        self,
+        count: int,
+        endings: int,
+        gates: int,
+        shorter: int,
+        fails_at: int,
+        hurried: bool,
+        chunksize: int,
     ) -> None:
         """Map over new tasks."""
         composer = self.composer
-        kinds: tuple[Ending, ...] = (Return(), Return(size=40), Return(), Return(gift="none"), Return(), Return(), Raise(), Raise(error="StopIteration"))  # noqa: E501 - a table
+        kinds: tuple[Ending, ...] = (
+            Return(),
+            Return(size=40),
+            Return(),
+            Return(gift="none"),
+            Return(),
+            Return(),
+            Raise(),
+            Raise(error="StopIteration"),
+        )
         tasks = tuple(
             composer.task(gated=bool(gates >> place & 1), ending=kinds[(endings >> 2 * place) % len(kinds)])
             for place in range(count)
@@ -294,7 +330,9 @@ class Mapping(ProgramMachine):
     @rule(which=WHICH, all_of_it=st.booleans())
     def draw(self, which: int, all_of_it: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Draw from an iterator."""
-        self.composer.draw(self.composer.iterators[-1 - which % len(self.composer.iterators)], all_of_it=all_of_it)
+        self.composer.draw(
+            self.composer.iterators[-1 - which % len(self.composer.iterators)], all_of_it=all_of_it
+        )
 
     @precondition(lambda self: self.composer.iterators)
     @rule(which=WHICH)
@@ -361,7 +399,12 @@ class Death(ProgramMachine):
         self.composer.shut_down("e0", wait=wait, cancel=cancel)
 
 
-THEMES: dict[str, type[ProgramMachine]] = {"lifecycle": Lifecycle, "waiting": Waiting, "map": Mapping, "death": Death}
+THEMES: dict[str, type[ProgramMachine]] = {
+    "lifecycle": Lifecycle,
+    "waiting": Waiting,
+    "map": Mapping,
+    "death": Death,
+}
 """The themes by name, in the order in which they run."""
 
 

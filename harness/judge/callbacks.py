@@ -29,35 +29,77 @@ def judge_callbacks(case: Case, tally: Tally) -> None:
     _judge_order(case, tally, added, seen)
 
 
-def _judge_count(case: Case, tally: Tally, call: Call, step: op.AddCallback, events: list[CalledBack]) -> None:
+def _judge_count(
+    case: Case, tally: Tally, call: Call, step: op.AddCallback, events: list[CalledBack]
+) -> None:
     """CB-01, CB-07, CB-10: once and only once; which rule misses a call depends on how the future ended."""
     name, future = step.callback, step.future
     if isinstance(call.outcome, Raised):
         return  # judged by CB-05
     if len(events) > 1:
-        tally.blame("CB-01", f"callback {name} was called {len(events)} times", call, future=future)
+        cancels = [
+            each
+            for each in case.of(op.Cancel)
+            if each.step == op.Cancel(future=future) and each.value == "True"
+        ]
+        text = f"callback {name} was called {len(events)} times"
+        tally.blame("CB-01", text, call, future=future)
+        if len(cancels) > 1 and events[1].at > cancels[0].end:
+            tally.blame("FUT-07", text, *cancels, future=future)
         return
     if events:
-        tally.check("CB-01", events[0].own, f"callback {name} did not get its future as the only argument", call)
+        tally.check(
+            "CB-01", events[0].own, f"callback {name} did not get its future as the only argument", call
+        )
     if not case.complete() or case.done_since.get(future, FOREVER) == FOREVER:
         return
     cancelled = case.cancelled_since[future]
     executor = case.tracks[future].executor
+    if events and cancelled < FOREVER:
+        _judge_home(case, tally, call, future, events[0])
     if cancelled < FOREVER and call.end < cancelled:
-        tally.check("CB-07", bool(events), f"{future} was cancelled, and callback {name} is never called", call)
+        tally.check(
+            "CB-07", bool(events), f"{future} was cancelled, and callback {name} is never called", call
+        )
     elif case.cancelling_since(executor) < FOREVER or case.deaths[executor] < FOREVER:
-        tally.check("CB-10", bool(events), f"{future} was ended by its executor, and {name} is never called", call)
+        tally.check(
+            "CB-10", bool(events), f"{future} was ended by its executor, and {name} is never called", call
+        )
     elif not events:
         tally.blame("CB-01", f"callback {name} is never called", call, future=future)
 
 
-def _judge_place(case: Case, tally: Tally, call: Call, step: op.AddCallback, events: list[CalledBack]) -> None:
+def _judge_home(case: Case, tally: Tally, call: Call, future: str, event: CalledBack) -> None:
+    """CB-13: a callback of a cancelled future is called before `cancel()` returns, in its thread."""
+    cancel = next(each for each in case.of(op.Cancel) if each.end == case.cancelled_since[future])
+    if call.end < cancel.begin <= event.at:  # one called before was ended by somebody else
+        home = cancel.begin <= event.at and event.until <= cancel.end and event.thread == cancel.thread
+        tally.check(
+            "CB-13",
+            home,
+            f"{event.callback} is not called before cancel() returns, in its thread",
+            call,
+            cancel,
+        )
+
+
+def _judge_place(
+    case: Case, tally: Tally, call: Call, step: op.AddCallback, events: list[CalledBack]
+) -> None:
     """CB-02, CB-04, CB-06: when it is called, and where."""
     for event in events:
         ready = event.state[2] == "1" and event.ready
-        tally.check("CB-02", ready, f"when {step.callback} is called, its future is not done", call, future=step.future)
+        tally.check(
+            "CB-02",
+            ready,
+            f"when {step.callback} is called, its future is not done",
+            call,
+            future=step.future,
+        )
         here = event.pid == case.history.client
-        tally.check("CB-06", here, f"{step.callback} is called in process {event.pid}, not in the client", call)
+        tally.check(
+            "CB-06", here, f"{step.callback} is called in process {event.pid}, not in the client", call
+        )
     if case.done_since.get(step.future, FOREVER) < call.begin and not isinstance(call.outcome, Raised):
         in_time = any(call.begin <= event.at and event.until <= call.end for event in events)
         at_home = any(event.thread == call.thread for event in events)
@@ -69,12 +111,22 @@ def _judge_place(case: Case, tally: Tally, call: Call, step: op.AddCallback, eve
 
 
 def _judge_deed(
-    case: Case, tally: Tally, call: Call, step: op.AddCallback, events: list[CalledBack], seen: dict[str, list[CalledBack]]
+    case: Case,
+    tally: Tally,
+    call: Call,
+    step: op.AddCallback,
+    events: list[CalledBack],
+    seen: dict[str, list[CalledBack]],
 ) -> None:
     """CB-05, CB-08, FUT-18: what a callback does harms nobody, and it may do much."""
     if step.deed == "raise":
         if isinstance(call.outcome, Raised):
-            tally.blame("CB-05", f"what {step.callback} raised comes out of add_done_callback", call, future=step.future)
+            tally.blame(
+                "CB-05",
+                f"what {step.callback} raised comes out of add_done_callback",
+                call,
+                future=step.future,
+            )
         elif events and case.complete():
             tally.check("CB-05", bool(case.logged), f"{step.callback} raised, and nothing was logged", call)
             _judge_survivors(case, tally, step, events[0], seen)
@@ -84,10 +136,17 @@ def _judge_deed(
             fine = not event.trouble or (step.deed == "submit" and refused)
             tally.check("CB-08", fine, f"in {step.callback}, {step.deed} fails with {event.trouble}", call)
         if step.deed == "query":
-            tally.check("FUT-18", not event.trouble, f"in {step.callback}, a method of its future fails", call)
+            tally.check(
+                "FUT-18", not event.trouble, f"in {step.callback}, a method of its future fails", call
+            )
     if step.deed == "add" and events and case.complete():
         added = seen.get(f"{step.callback}.added", [])
-        tally.check("CB-08", len(added) == 1, f"a callback that {step.callback} added is called {len(added)} times", call)
+        tally.check(
+            "CB-08",
+            len(added) == 1,
+            f"a callback that {step.callback} added is called {len(added)} times",
+            call,
+        )
 
 
 def _judge_survivors(
@@ -96,9 +155,15 @@ def _judge_survivors(
     """CB-05: the callbacks added after the one that raised are called all the same."""
     for other in case.of(op.AddCallback):
         later = other.step
-        if isinstance(later, op.AddCallback) and later.future == step.future and later.callback > step.callback:
+        if (
+            isinstance(later, op.AddCallback)
+            and later.future == step.future
+            and later.callback > step.callback
+        ):
             called = bool(seen.get(later.callback))
-            tally.check("CB-05", called, f"after {raised.callback} raised, {later.callback} is not called", other)
+            tally.check(
+                "CB-05", called, f"after {raised.callback} raised, {later.callback} is not called", other
+            )
 
 
 def _judge_order(case: Case, tally: Tally, added: list[Call], seen: dict[str, list[CalledBack]]) -> None:
@@ -110,7 +175,10 @@ def _judge_order(case: Case, tally: Tally, added: list[Call], seen: dict[str, li
             event = seen[step.callback][0]
             track = case.tracks[step.future]
             undone = call.end < min(case.done_since[step.future], event.at, track.task.left)
-            cancelling = min((each.begin for each in case.of(op.Cancel) if each.step == op.Cancel(future=step.future)), default=FOREVER)
+            cancelling = min(
+                (each.begin for each in case.of(op.Cancel) if each.step == op.Cancel(future=step.future)),
+                default=FOREVER,
+            )
             if undone and call.end < cancelling:
                 early.setdefault(step.future, []).append((call, event))
     for future, pairs in early.items():

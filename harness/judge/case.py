@@ -14,8 +14,9 @@ from harness.model.progress import Progress
 from harness.values import operation as op
 from harness.values.history import (
     Answered,
-    CalledBack,
     Called,
+    CalledBack,
+    Entered,
     Finished,
     Gone,
     History,
@@ -109,6 +110,7 @@ class Case:
         self.pools: dict[str, Pool] = {pool.executor: pool for pool in self.program.pools}
         self.tasks = {script.task: Task(script=script) for script in self.program.tasks}
         self.callbacks: list[CalledBack] = []
+        self.entered: list[Entered] = []
         self.quiet: list[Quiet] = []
         self.logged: list[Logged] = []
         self.uncaught: list[Uncaught] = []
@@ -127,6 +129,8 @@ class Case:
                     self.tasks[event.task].starts.append(event)
                 case Finished() if event.task in self.tasks:
                     self.tasks[event.task].finishes.append(event)
+                case Entered():
+                    self.entered.append(event)
                 case CalledBack():
                     self.callbacks.append(event)
                 case Quiet():
@@ -159,9 +163,14 @@ class Case:
             answer = ended.get(event.call)
             found.append(
                 Call(
-                    index=event.call, step=step, begin=event.at, end=answer.at if answer else FOREVER,
-                    outcome=answer.outcome if answer else None, thread=answer.thread if answer else 0,
-                    fair=progress.returns(step), ours=event.call >= len(lane),
+                    index=event.call,
+                    step=step,
+                    begin=event.at,
+                    end=answer.at if answer else FOREVER,
+                    outcome=answer.outcome if answer else None,
+                    thread=answer.thread if answer else 0,
+                    fair=progress.returns(step),
+                    ours=event.call >= len(lane),
                 )  # fmt: skip
             )
             progress.after(step)
@@ -170,7 +179,9 @@ class Case:
     def _follow(self) -> Iterator[Track]:
         for call in self.calls:
             match call.step:
-                case op.Submit(future=future, task=task, executor=executor) if not isinstance(call.outcome, Raised):
+                case op.Submit(future=future, task=task, executor=executor) if not isinstance(
+                    call.outcome, Raised
+                ):
                     if call.answered:
                         yield self._track(future, task, executor, call.end)
                 case op.AddCallback(deed="submit", callback=callback, task=str(task), executor=str(executor)):
@@ -260,7 +271,11 @@ class Case:
 
     def held(self, executor: str, begin: int, end: int) -> list[str]:
         """The tasks of an executor that were in their bodies during the whole interval."""
-        return [name for name, owner in self.owners.items() if owner == executor and self.tasks[name].inside(begin, end)]
+        return [
+            name
+            for name, owner in self.owners.items()
+            if owner == executor and self.tasks[name].inside(begin, end)
+        ]
 
     def all_held(self, executor: str, begin: int, end: int) -> bool:
         """Whether every worker was in the body of a task during the whole interval."""
@@ -287,6 +302,25 @@ class Case:
                 found[name] = min(found[name], call.end)
         return found
 
+    def left_by_exception(self, executor: str) -> str:
+        """A task that ended with an exception meant to end its thread (`SystemExit`, …), if one did."""
+        for name, owner in self.owners.items():
+            task = self.tasks[name]
+            leaving = getattr(task.script.ending, "error", "") in ("SystemExit", "KeyboardInterrupt")
+            if owner == executor and leaving and task.left < FOREVER:
+                return name
+        return ""
+
+    def stalled_callback(self) -> str:
+        """What a callback that was entered and never left was about to do."""
+        left = {event.callback for event in self.callbacks}
+        for event in self.entered:
+            if event.callback not in left:
+                for call in self.of(op.AddCallback):
+                    if getattr(call.step, "callback", "") == event.callback:
+                        return str(getattr(call.step, "deed", ""))
+        return ""
+
     def complete(self) -> bool:
         """Whether the run came to its end: nothing hung, crashed or was given up."""
         return self.gone is None and self.stuck is None and self.slow is None
@@ -295,7 +329,9 @@ class Case:
         """A call and its answer, as evidence."""
         return f"#{call.index + 1} {spell(call.step)} {answer(call.outcome)}"
 
-    def witness(self, rule: str, text: str, *calls: Call, shape: str = "", timed: bool = False, **names: str) -> Witness:
+    def witness(
+        self, rule: str, text: str, *calls: Call, shape: str = "", timed: bool = False, **names: str
+    ) -> Witness:
         """Evidence for one violation, from the calls involved."""
         evidence = "; ".join(self.say(call) for call in calls)
         return Witness(
@@ -315,7 +351,9 @@ def proved_done(call: Call) -> tuple[str, ...]:
     match step, call.outcome:
         case op.Result(future=name) | op.Error(future=name), outcome:
             return () if timed_out(outcome, None) else (name,)
-        case op.Cancel(future=name) | op.Done(future=name) | op.Cancelled(future=name), Returned(value="True"):
+        case op.Cancel(future=name) | op.Done(future=name) | op.Cancelled(future=name), Returned(
+            value="True"
+        ):
             return (name,)
         case op.Observe(future=name), States(seen=seen) if any(each[2] == "1" for each in seen):
             return (name,)

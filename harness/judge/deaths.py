@@ -28,7 +28,9 @@ def judge_deaths(case: Case, tally: Tally) -> None:
             _judge_broken(case, tally, track, victims, manner)
         if case.complete():
             for track in tracks:
-                if track.calls and any(call.ours and isinstance(call.step, op.Result) for call in track.calls):
+                if track.calls and any(
+                    call.ours and isinstance(call.step, op.Result) for call in track.calls
+                ):
                     tally.hold("BRK-01")
                     if manner != "SIGKILL":
                         tally.hold("BRK-07")
@@ -50,11 +52,20 @@ def _victims(case: Case, executor: str) -> dict[str, Call | None]:
     found: dict[str, Call | None] = {}
     for call in case.of(op.Kill):
         struck = call.outcome
-        if isinstance(struck, Struck) and struck.pid is not None and call.step == op.Kill(
-            executor=executor, task=getattr(call.step, "task", None), signal=getattr(call.step, "signal", "KILL")
+        if (
+            isinstance(struck, Struck)
+            and struck.pid is not None
+            and call.step
+            == op.Kill(
+                executor=executor,
+                task=getattr(call.step, "task", None),
+                signal=getattr(call.step, "signal", "KILL"),
+            )
         ):
             for name, task in case.tasks.items():
-                if case.owners.get(name) == executor and any(start.pid == struck.pid for start in task.starts):
+                if case.owners.get(name) == executor and any(
+                    start.pid == struck.pid for start in task.starts
+                ):
                     if task.began < call.begin and task.left == FOREVER:
                         found[name] = call
     for name, task in case.tasks.items():
@@ -71,10 +82,14 @@ def _judge_kept(case: Case, tally: Tally, track: Track, since: int) -> None:
     for call in track.calls:
         if isinstance(call.step, op.Result) and call.ours and call.answered:
             rule = "BRK-11" if cancelled else "BRK-03"
-            tally.check(rule, not _broken(call.outcome), f"{track.name} was done before the worker died", call)
+            tally.check(
+                rule, not _broken(call.outcome), f"{track.name} was done before the worker died", call
+            )
 
 
-def _judge_broken(case: Case, tally: Tally, track: Track, victims: dict[str, Call | None], manner: str) -> None:
+def _judge_broken(
+    case: Case, tally: Tally, track: Track, victims: dict[str, Call | None], manner: str
+) -> None:
     """BRK-02, BRK-07: the future of a task whose worker died under it fails with `BrokenExecutor`."""
     name = track.task.script.task
     if name not in victims or case.subject.death not in ("breaks", "heals"):
@@ -101,10 +116,17 @@ def _judge_instances(tally: Tally, tracks: list[Track]) -> None:
     for track in tracks:
         for call in track.calls:
             error = call.outcome.error if isinstance(call.outcome, Returned) else None
-            if isinstance(call.step, op.Error) and call.ours and error is not None and "BrokenExecutor" in error.bases:
+            if (
+                isinstance(call.step, op.Error)
+                and call.ours
+                and error is not None
+                and "BrokenExecutor" in error.bases
+            ):
                 other = owners.setdefault(error.serial, call)
                 if other is not call:
-                    tally.blame("BRK-14", "two futures fail with one and the same exception object", other, call)
+                    tally.blame(
+                        "BRK-14", "two futures fail with one and the same exception object", other, call
+                    )
                     return
     if len(owners) > 1:
         tally.hold("BRK-14")
@@ -128,7 +150,11 @@ def judge_pickling(case: Case, tally: Tally) -> None:
         for call in track.calls:
             if isinstance(call.step, op.Result) and call.ours and call.answered:
                 failed = isinstance(call.outcome, Raised) and not _broken(call.outcome)
-                tally.check(rule, failed, f"the {what} of {script.task} cannot be pickled", call, future=track.name)
+                tally.check(
+                    rule, failed, f"the {what} of {script.task} cannot be pickled", call, future=track.name
+                )
                 if failed and isinstance(call.outcome, Raised):
                     right = "refuses to be pickled" in call.outcome.message
-                    tally.check("PKL-09", right, "another error than that of the pickling", call, future=track.name)
+                    tally.check(
+                        "PKL-09", right, "another error than that of the pickling", call, future=track.name
+                    )

@@ -36,6 +36,8 @@ def concerns(deviation: Deviation, subject: Subject) -> bool:
 
 def _excuse(witness: Witness, case: Case, known: Iterable[Deviation]) -> Deviation | None:
     for deviation in known:
-        if witness.rule in deviation.rules and all(PATTERNS[name](case, witness) for name in deviation.pattern):
+        if witness.rule in deviation.rules and all(
+            PATTERNS[name](case, witness) for name in deviation.pattern
+        ):
             return deviation
     return None

@@ -15,27 +15,38 @@ if TYPE_CHECKING:
 _SECOND = 1_000_000_000
 _OWN_STATES = {"TimeoutError", "CancelledError"}
 _LEAVING = {"SystemExit", "KeyboardInterrupt"}
-_ERROR_NAMES = {"Falsy": "FalsyError"}
+_ERROR_NAMES = {"Falsy": "FalsyError", "Chained": "ValueError"}
 
 
 def judge_executions(case: Case, tally: Tally) -> None:
     """FUT-08, FUT-09, FUT-17, FUT-19, SUB-01: which tasks ran, how often, with what arguments."""
     for call in case.of(op.Submit):
         if isinstance(call.outcome, Submitted):
-            tally.check("FUT-17", call.outcome.is_future, "submit returned something else than a Future", call)
+            tally.check(
+                "FUT-17", call.outcome.is_future, "submit returned something else than a Future", call
+            )
     for name, task in case.tasks.items():
         for start in task.starts:
-            tally.check("SUB-01", start.intact, f"{name} was called with other arguments than were submitted", task=name)
+            tally.check(
+                "SUB-01",
+                start.intact,
+                f"{name} was called with other arguments than were submitted",
+                task=name,
+            )
     for track in case.tracks.values():
         task = track.task
         name = task.script.task
         if len(task.starts) > 1 and case.subject.death != "retries":
             pids = ", ".join(str(start.pid) for start in task.starts)
-            tally.blame("FUT-09", f"{name} was executed {len(task.starts)} times (in processes {pids})", task=name)
+            tally.blame(
+                "FUT-09", f"{name} was executed {len(task.starts)} times (in processes {pids})", task=name
+            )
         elif len(task.starts) == 1:
             tally.hold("FUT-09")
         elif case.done_since[track.name] < FOREVER and _outcome(track) == "value" and case.complete():
-            tally.blame("FUT-09", f"{track.name} has an outcome, but {name} was never executed", *track.calls[-2:])
+            tally.blame(
+                "FUT-09", f"{track.name} has an outcome, but {name} was never executed", *track.calls[-2:]
+            )
         if not task.starts and case.complete():
             if case.cancelled_since[track.name] < FOREVER:
                 tally.hold("FUT-08")
@@ -87,10 +98,14 @@ def _judge_timeout(case: Case, tally: Tally, track: Track, call: Call) -> None:
         kind = "the task is inside its body, and yet there is no TimeoutError"
         tally.check(rule, expired, kind, call, future=track.name)
     elif done:
-        tally.check("RES-07", not expired, "the future is done, and yet reading it times out", call, future=track.name)
+        tally.check(
+            "RES-07", not expired, "the future is done, and yet reading it times out", call, future=track.name
+        )
     if expired and timeout > 0 and call.end - call.begin < timeout * _SECOND:
         took = (call.end - call.begin) / _SECOND
-        tally.blame("RES-05", f"TimeoutError after {took:.6f} s of {timeout:g} s", call, timed=True, future=track.name)
+        tally.blame(
+            "RES-05", f"TimeoutError after {took:.6f} s of {timeout:g} s", call, timed=True, future=track.name
+        )
 
 
 def _judge_read(case: Case, tally: Tally, track: Track, call: Call) -> None:
@@ -104,7 +119,8 @@ def _judge_read(case: Case, tally: Tally, track: Track, call: Call) -> None:
         return
     if track.task.left == FOREVER or _is_broken(outcome) or track.task.script.argument < 0:
         return
-    if isinstance(outcome, Raised) and "CancelledError" in outcome.bases and outcome.task is None:
+    own = getattr(track.task.script.ending, "error", "") == "CancelledError"
+    if isinstance(outcome, Raised) and "CancelledError" in outcome.bases and outcome.task is None and not own:
         return  # cancelled by somebody: the state machine judges it
     match track.task.script.ending:
         case Return():
@@ -127,7 +143,9 @@ def _judge_value(case: Case, tally: Tally, track: Track, call: Call) -> None:
         return
     if isinstance(call.step, op.Error):
         clean = isinstance(outcome, Returned) and outcome.value == "None"
-        tally.check("RES-03", clean, f"{name} returned, and yet exception() is not None", call, future=track.name)
+        tally.check(
+            "RES-03", clean, f"{name} returned, and yet exception() is not None", call, future=track.name
+        )
         return
     rule = {"exception": "RES-15", "future": "RES-16", "generator": "RES-16"}.get(ending.gift, "RES-01")
     expected = _expected(ending, name)
@@ -140,7 +158,9 @@ def _judge_value(case: Case, tally: Tally, track: Track, call: Call) -> None:
         tally.hold("INV-03")
     if ending.size >= 1 << 16 and case.subject.kind != "thread":
         tally.check("PKL-06", right, f"{name} returned {ending.size} bytes, which did not arrive", call)
-    tally.check(rule, right, f"{name} returned {expected}, and result() gives another thing", call, future=track.name)
+    tally.check(
+        rule, right, f"{name} returned {expected}, and result() gives another thing", call, future=track.name
+    )
 
 
 def _expected(ending: Return, task: str) -> str:
@@ -159,7 +179,9 @@ def _judge_error(case: Case, tally: Tally, track: Track, call: Call, name: str) 
     outcome, task = call.outcome, track.task.script.task
     is_result = isinstance(call.step, op.Result)
     error = outcome if is_result else (outcome.error if isinstance(outcome, Returned) else None)
-    right = isinstance(error, Raised) and error.error == name and error.task == task and error.same is not False
+    right = (
+        isinstance(error, Raised) and error.error == name and error.task == task and error.same is not False
+    )
     if name == "FalsyError":
         rule = "RES-11"
     elif name in _OWN_STATES:
@@ -177,7 +199,12 @@ def _judge_error(case: Case, tally: Tally, track: Track, call: Call, name: str) 
         if not is_result:
             tally.hold("RES-03")
         if case.subject.kind == "process" and isinstance(error, Raised):
-            tally.check("RES-14", error.remote, f"the cause of {task}'s exception does not tell where it came from", call)
+            told = error.remote and (
+                error.chained or getattr(track.task.script.ending, "error", "") != "Chained"
+            )
+            tally.check(
+                "RES-14", told, f"the cause of {task}'s exception does not tell where it came from", call
+            )
 
 
 def _judge_again(case: Case, tally: Tally, track: Track) -> None:
@@ -187,13 +214,20 @@ def _judge_again(case: Case, tally: Tally, track: Track) -> None:
     settled = [call for call in reads if call not in expired]
     if expired and settled and case.deaths[track.executor] == FOREVER:
         ruined = [call for call in settled if call.begin > expired[0].end and _lost(case, track, call)]
-        tally.check("RES-08", not ruined, "after a read timed out, the outcome is lost", expired[0], *ruined[:1])
+        tally.check(
+            "RES-08", not ruined, "after a read timed out, the outcome is lost", expired[0], *ruined[:1]
+        )
     for kind in (op.Result, op.Error):
         same = [call for call in settled if isinstance(call.step, kind)]
         if len(same) > 1:
             differs = [call for call in same[1:] if _gist(call.outcome) != _gist(same[0].outcome)]
             tally.check(
-                "RES-10", not differs, "two reads give different outcomes", same[0], *differs[:1], future=track.name
+                "RES-10",
+                not differs,
+                "two reads give different outcomes",
+                same[0],
+                *differs[:1],
+                future=track.name,
             )
 
 

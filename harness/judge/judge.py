@@ -54,7 +54,22 @@ _FAMILIES = (
 # Who is named first when several rules are broken: the client's life, then work that is lost or done twice, then
 # order and answers, then what is left behind. What comes later is often only a consequence.
 _LEVELS = tuple(Level)
-_PRECEDENCE = ("LIFE", "BRK", "PKL", "FUT", "CB", "RES", "MAP", "ASC", "WAIT", "SHD", "SUB", "INV", "POOL", "GC")
+_PRECEDENCE = (
+    "LIFE",
+    "BRK",
+    "PKL",
+    "FUT",
+    "CB",
+    "RES",
+    "MAP",
+    "ASC",
+    "WAIT",
+    "SHD",
+    "SUB",
+    "INV",
+    "POOL",
+    "GC",
+)
 
 
 def judge(history: History, subject: Subject, rules: Mapping[str, Rule]) -> Judgement:

@@ -24,7 +24,11 @@ def judge_survival(case: Case, tally: Tally) -> None:
     stuck = case.open_call()
     if case.stuck is None or stuck is None or not stuck.fair:
         return
-    rule, shape = _hang_rule(case, stuck)
+    deed = case.stalled_callback()
+    if deed:
+        rule, shape = ("FUT-18" if deed == "query" else "CB-08"), deed
+    else:
+        rule, shape = _hang_rule(case, stuck)
     text = "nothing in the client or its workers moves any more, and this call does not return"
     names = {"future": getattr(stuck.step, "future", "")} if getattr(stuck.step, "future", "") else {}
     tally.blame(rule, text, stuck, shape=shape, **names)
@@ -62,15 +66,21 @@ def _hang_rule(case: Case, stuck: Call) -> tuple[str, str]:
 
 
 def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]:
+    if case.left_by_exception(executor):
+        return "RES-13", ""
     earlier = [call for call in case.shutdowns(executor) if call.answered]
     shut = case.shut_since(executor)
     if case.deaths[executor] < FOREVER:
-        return "BRK-05", "killed after shutdown" if shut <= case.deaths[executor] else _cancelled_shape(case, executor)
+        return "BRK-05", "killed after shutdown" if shut <= case.deaths[executor] else _cancelled_shape(
+            case, executor
+        )
     if earlier:
         return "SHD-04", ""
     if getattr(stuck.step, "cancel_futures", False):
         return "SHD-10", ""
-    unsendable = any(track.task.script.argument < 0 for track in case.tracks.values() if track.executor == executor)
+    unsendable = any(
+        track.task.script.argument < 0 for track in case.tracks.values() if track.executor == executor
+    )
     return "SHD-01", "unpicklable" if unsendable else ""
 
 
@@ -86,6 +96,9 @@ def _cancelled_shape(case: Case, executor: str) -> str:
 
 def _hanging_read(case: Case, stuck: Call, name: str) -> tuple[str, str]:
     track = case.tracks[name]
+    timeout = getattr(stuck.step, "timeout", None)
+    if timeout is not None:
+        return ("RES-05" if timeout > 0 else "RES-07"), ""
     if case.cancelled_since[name] < stuck.begin:
         return "RES-04", ""
     if case.deaths[track.executor] < FOREVER:
@@ -95,9 +108,10 @@ def _hanging_read(case: Case, stuck: Call, name: str) -> tuple[str, str]:
         return "PKL-01", ""
     if getattr(track.task.script.ending, "gift", "") == "unpicklable" and case.subject.kind != "thread":
         return "PKL-02", ""
+    if case.left_by_exception(track.executor):
+        return "RES-13", ""
     if track.task.left < FOREVER:
-        leaving = getattr(track.task.script.ending, "error", "") in ("SystemExit", "KeyboardInterrupt")
-        return ("RES-13" if leaving else "RES-01"), ""
+        return "INV-02", ""
     if case.cancelling_since(track.executor) < FOREVER:
         return "SHD-10", ""
     if case.shut_since(track.executor) < stuck.begin:
@@ -139,7 +153,11 @@ def judge_remains(case: Case, tally: Tally) -> None:
     if not case.uncaught:
         tally.hold("GC-06")
     for event in case.uncaught[:1]:
-        tally.blame("GC-06", f"{event.error}({event.message}) in {event.where} was handled by nobody", shape=event.error)
+        tally.blame(
+            "GC-06",
+            f"{event.error}({event.message}) in {event.where} was handled by nobody",
+            shape=event.error,
+        )
 
 
 def _remains_shape(case: Case) -> str:

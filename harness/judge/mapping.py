@@ -38,7 +38,9 @@ def _judge_call(case: Case, tally: Tally, call: Call, step: op.Map) -> None:
         _judge_refusal(case, tally, call, step, outcome)
         return
     if isinstance(outcome, Mapped) and step.fails_at is None:
-        tally.check("MAP-03", outcome.pulled >= len(used), "map returned before it had collected its inputs", call)
+        tally.check(
+            "MAP-03", outcome.pulled >= len(used), "map returned before it had collected its inputs", call
+        )
     reading = _Reading(case, call, step)
     _judge_items(case, tally, reading, used)
     _judge_end(case, tally, reading, used)
@@ -129,7 +131,9 @@ def _judge_end(case: Case, tally: Tally, reading: _Reading, used: tuple[str, ...
         if raisers:
             stopper = getattr(case.tasks[used[raisers[0]]].script.ending, "error", "") == "StopIteration"
             rule = "MAP-12" if stopper else "MAP-04"
-            tally.blame(rule, f"{used[raisers[0]]} raised, and the iterator ends as if all was well", *reading.calls)
+            tally.blame(
+                rule, f"{used[raisers[0]]} raised, and the iterator ends as if all was well", *reading.calls
+            )
             return
         complete = len(reading.items) == len(used)
         rule = "MAP-02" if reading.step.shorter else "MAP-09"
@@ -141,7 +145,9 @@ def _judge_end(case: Case, tally: Tally, reading: _Reading, used: tuple[str, ...
         _judge_error(case, tally, reading, used, raisers)
 
 
-def _judge_error(case: Case, tally: Tally, reading: _Reading, used: tuple[str, ...], raisers: list[int]) -> None:
+def _judge_error(
+    case: Case, tally: Tally, reading: _Reading, used: tuple[str, ...], raisers: list[int]
+) -> None:
     """The iterator raised: the item's own exception at the item's place, or a timeout that is not early."""
     end, step, calls = reading.end, reading.step, reading.calls
     assert end is not None  # noqa: S101 - the caller looked
@@ -149,7 +155,9 @@ def _judge_error(case: Case, tally: Tally, reading: _Reading, used: tuple[str, .
         last = calls[-1]
         took = (last.end - reading.made.begin) / _SECOND
         if took < step.timeout:
-            tally.blame("MAP-05", f"TimeoutError after {took:.6f} s of {step.timeout:g} s", *calls, timed=True)
+            tally.blame(
+                "MAP-05", f"TimeoutError after {took:.6f} s of {step.timeout:g} s", *calls, timed=True
+            )
         elif len(reading.items) < len(used):
             waited = case.tasks[used[len(reading.items)]]
             ready = waited.left < reading.made.begin
@@ -168,7 +176,9 @@ def _judge_error(case: Case, tally: Tally, reading: _Reading, used: tuple[str, .
             return
         in_place = place <= len(reading.items) <= first
         own = end.task == used[first]
-        tally.check("MAP-04", in_place and own, f"{used[first]} raised {error}, and this comes instead", *calls)
+        tally.check(
+            "MAP-04", in_place and own, f"{used[first]} raised {error}, and this comes instead", *calls
+        )
     elif end.task is None:
         tally.blame("MAP-01", f"no item raised, and the iterator raises {end.error}", *calls)
 
@@ -185,5 +195,6 @@ def _judge_leftover_items(case: Case, tally: Tally, reading: _Reading, used: tup
     for task in used:
         if case.tasks[task].began > moment and task in used[len(reading.items) :]:
             ran = bool(case.tasks[task].starts)
-            tally.check("MAP-06", not ran, f"{task} was pending when the iterator ended, and ran", *reading.calls)
-
+            tally.check(
+                "MAP-06", not ran, f"{task} was pending when the iterator ended, and ran", *reading.calls
+            )

@@ -35,13 +35,17 @@ def missed_future_was_cancelled_unnoticed(case: Case, witness: Witness) -> bool:
 
 def _cancelled(case: Case, name: str) -> bool:
     track = case.tracks[name]
-    return not track.task.starts and min(case.cancelled_since[name], case.cancelling_since(track.executor)) < FOREVER
+    return (
+        not track.task.starts
+        and min(case.cancelled_since[name], case.cancelling_since(track.executor)) < FOREVER
+    )
 
 
 def waited_for_everything_already(case: Case, witness: Witness) -> bool:
     """All futures given to the `wait` with the invalid argument were done, or there was nothing to wait for."""
     return witness.shape == "satisfied" and all(
-        isinstance(call.step, op.Wait) and call.step.return_when == "NONSENSE" for call in _calls(case, witness)
+        isinstance(call.step, op.Wait) and call.step.return_when == "NONSENSE"
+        for call in _calls(case, witness)
     )
 
 
@@ -72,7 +76,9 @@ def earlier_shutdown_did_not_wait(case: Case, witness: Witness) -> bool:
 def later_shutdown_forgot_to_cancel(case: Case, witness: Witness) -> bool:
     """A shutdown without `cancel_futures` came after the one that had it."""
     calls = [call for call in _calls(case, witness) if isinstance(call.step, op.Shutdown | op.Leave)]
-    return witness.shape == "undone" and len(calls) >= 2 and not getattr(calls[-1].step, "cancel_futures", False)  # noqa: PLR2004 - the two of them
+    return (
+        witness.shape == "undone" and len(calls) >= 2 and not getattr(calls[-1].step, "cancel_futures", False)
+    )
 
 
 def worker_died_after_shutdown_began(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all

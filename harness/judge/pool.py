@@ -31,7 +31,9 @@ def judge_submits(case: Case, tally: Tally) -> None:
             right = isinstance(call.outcome, Raised) and "BrokenExecutor" in call.outcome.bases
             if case.subject.death == "breaks":
                 tally.check("SUB-05", right, "submit on a broken pool does not raise BrokenExecutor", call)
-                tally.check("BRK-04", right, "after a future has failed with BrokenExecutor, submit goes on", call)
+                tally.check(
+                    "BRK-04", right, "after a future has failed with BrokenExecutor, submit goes on", call
+                )
         elif refused and case.shut_since(executor) > call.end and case.deaths[executor] > call.end:
             tally.blame("SUB-02", "submit on an open pool raises", call)
         elif isinstance(call.outcome, Submitted) and case.held(executor, call.begin, call.end):
@@ -65,7 +67,12 @@ def judge_order(case: Case, tally: Tally) -> None:
 
 def _submit_begin(case: Case, track: Track) -> int:
     return next(
-        (call.begin for call in case.calls if isinstance(call.step, op.Submit) and call.step.future == track.name), 0
+        (
+            call.begin
+            for call in case.calls
+            if isinstance(call.step, op.Submit) and call.step.future == track.name
+        ),
+        0,
     )
 
 
@@ -76,8 +83,13 @@ def judge_starts(case: Case, tally: Tally) -> None:
             continue
         names = ", ".join(quiet.queued)
         workers = case.pools[quiet.executor].workers
-        if quiet.held == 0:
-            tally.blame("SUB-09", f"nothing runs and nothing moves, and yet {names} does not start", shape="idle")
+        if case.left_by_exception(quiet.executor):
+            text = f"{case.left_by_exception(quiet.executor)} raised to leave its thread, and now {names} does not start"
+            tally.blame("RES-13", text)
+        elif quiet.held == 0:
+            tally.blame(
+                "SUB-09", f"nothing runs and nothing moves, and yet {names} does not start", shape="idle"
+            )
         else:
             text = f"{names} does not start, although only {quiet.held} of {workers} workers are taken"
             tally.blame("POOL-02", text, shape="idle")
@@ -139,7 +151,13 @@ def _judge_refusals(case: Case, tally: Tally, executor: str, workers: int) -> No
             continue
         if stretch and any(stretch[0].begin < left < call.end for left in leaves):
             stretch = []
-        unfinished = track.task.left > call.end and case.done_since[track.name] > call.begin and track.task.script.argument >= 0
+        known = {each.step for each in stretch}
+        unfinished = (
+            call.step not in known
+            and track.task.left > call.end
+            and case.done_since[track.name] > call.begin
+            and track.task.script.argument >= 0
+        )
         if unfinished:
             stretch.append(call)
         refused = [each for each in stretch if each.value == "False"]
@@ -163,7 +181,9 @@ def _judge_one_ending(case: Case, tally: Tally, track: Track) -> None:
     told = _story(result), _story(error)
     cancelled = states.outcome.seen[-1][1] == "1"
     agree = told[0] == told[1] and (told[0] == "cancelled") == cancelled
-    tally.check("INV-02", agree, f"{track.name} ends in two ways at once", states, result, error, future=track.name)
+    tally.check(
+        "INV-02", agree, f"{track.name} ends in two ways at once", states, result, error, future=track.name
+    )
 
 
 def _story(call: Call) -> str:
@@ -189,7 +209,12 @@ def judge_shutdowns(case: Case, tally: Tally) -> None:
         unused = executor not in case.owners.values()
         if unused and calls and case.complete():
             clean = not case.leftovers and not isinstance(calls[0].outcome, Raised)
-            tally.check("SHD-07", clean, "an executor that was never used leaves something or fails to shut down", calls[0])
+            tally.check(
+                "SHD-07",
+                clean,
+                "an executor that was never used leaves something or fails to shut down",
+                calls[0],
+            )
 
 
 def _waits(call: Call) -> bool:
@@ -201,7 +226,12 @@ def _judge_return(case: Case, tally: Tally, executor: str, earlier: list[Call], 
     raised = isinstance(call.outcome, Raised)
     if isinstance(call.step, op.Leave):
         swallowed = call.value == "swallowed"
-        tally.check("SHD-06", not raised and not swallowed, "leaving the with block fails or swallows its exception", call)
+        tally.check(
+            "SHD-06",
+            not raised and not swallowed,
+            "leaving the with block fails or swallows its exception",
+            call,
+        )
     if earlier:
         tally.check("SHD-04", not raised, "shutting down again fails", earlier[0], call)
     elif raised:
@@ -227,14 +257,31 @@ def _judge_waited(case: Case, tally: Tally, executor: str, earlier: list[Call], 
         rule, shape = "SHD-01", ""
     for name, owner in case.owners.items():
         if owner == executor and call.end < case.tasks[name].left < FOREVER:
-            tally.blame(rule, f"{name} was still in its body, or had not begun, when this returned", call, shape=shape, task=name)
+            tally.blame(
+                rule,
+                f"{name} was still in its body, or had not begun, when this returned",
+                call,
+                shape=shape,
+                task=name,
+            )
             return
     for track in case.tracks.values():
         if track.executor != executor:
             continue
         for later in track.calls:
-            if later.begin > call.end and isinstance(later.outcome, States) and later.outcome.seen[0][2] == "0":
-                tally.blame(rule, f"{track.name} is not done after this returned", call, later, shape=shape, future=track.name)
+            if (
+                later.begin > call.end
+                and isinstance(later.outcome, States)
+                and later.outcome.seen[0][2] == "0"
+            ):
+                tally.blame(
+                    rule,
+                    f"{track.name} is not done after this returned",
+                    call,
+                    later,
+                    shape=shape,
+                    future=track.name,
+                )
                 return
     tally.hold(rule)
 
@@ -244,7 +291,11 @@ def _judge_cancelling(case: Case, tally: Tally, executor: str, call: Call) -> No
     if not getattr(call.step, "cancel_futures", False) or case.deaths[executor] < FOREVER:
         return
     stretch = case.all_held(executor, call.begin, call.end)
-    later = [each for each in case.shutdowns(executor) if each.begin > call.end and not getattr(each.step, "cancel_futures", False)]
+    later = [
+        each
+        for each in case.shutdowns(executor)
+        if each.begin > call.end and not getattr(each.step, "cancel_futures", False)
+    ]
     shape = "undone" if later else ""
     queued = [
         track for track in case.tracks.values()
@@ -260,7 +311,11 @@ def _judge_cancelling(case: Case, tally: Tally, executor: str, call: Call) -> No
         tally.check(rule, len(ran) <= spare, text, call, *later[:1], shape=shape)
     for track in case.tracks.values():
         if track.executor == executor and track.task.inside(call.begin, call.end):
-            reads = [each for each in track.calls if isinstance(each.step, op.Result) and each.begin > call.end and each.answered]
+            reads = [
+                each
+                for each in track.calls
+                if isinstance(each.step, op.Result) and each.begin > call.end and each.answered
+            ]
             lost = [each for each in reads if _story(each) == "cancelled"]
             tally.check("SHD-03", not lost, f"{track.name} was running, and is cancelled", call, *lost[:1])
 
@@ -271,13 +326,21 @@ def _judge_everything_done(case: Case, tally: Tally, executor: str, calls: list[
     if not quick or case.cancelling_since(executor) < FOREVER or case.deaths[executor] < FOREVER:
         return
     for track in case.tracks.values():
-        if track.executor != executor or track.accepted > quick[0].begin or case.done_since[track.name] < quick[0].begin:
+        if (
+            track.executor != executor
+            or track.accepted > quick[0].begin
+            or case.done_since[track.name] < quick[0].begin
+        ):
             continue
         own = case.cancelled_since[track.name] < FOREVER
-        reads = [call for call in track.calls if isinstance(call.step, op.Result) and call.ours and call.answered]
+        reads = [
+            call for call in track.calls if isinstance(call.step, op.Result) and call.ours and call.answered
+        ]
         if reads and not own:
             lost = _story(reads[-1]) in ("cancelled", "broken")
-            tally.check("SHD-02", not lost, f"{track.name} was submitted before, and never ran", quick[0], reads[-1])
+            tally.check(
+                "SHD-02", not lost, f"{track.name} was submitted before, and never ran", quick[0], reads[-1]
+            )
 
 
 def judge_construction(case: Case, tally: Tally) -> None:
@@ -288,9 +351,18 @@ def judge_construction(case: Case, tally: Tally) -> None:
     for call in case.of(op.Inspect):
         if isinstance(call.outcome, Facts):
             facts = dict(line.partition("=")[::2] for line in call.outcome.lines)
-            tally.check("XOP-02", facts["executor"] == "True", "it is no instance of concurrent.futures.Executor", call)
+            tally.check(
+                "XOP-02",
+                facts["executor"] == "True",
+                "it is no instance of concurrent.futures.Executor",
+                call,
+            )
             positional = "/" in facts["submit"] or facts["submit"].startswith("(*args")
-            documented = positional and _takes(facts["shutdown"], "wait") and _takes(facts["shutdown"], "cancel_futures")
+            documented = (
+                positional
+                and _takes(facts["shutdown"], "wait")
+                and _takes(facts["shutdown"], "cancel_futures")
+            )
             text = f"submit{facts['submit']}, shutdown{facts['shutdown']} are not as documented"
             tally.check("API-01", documented, text, call)
 

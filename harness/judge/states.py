@@ -49,19 +49,44 @@ class Row(NamedTuple):
 
 
 TABLE = (
-    Row("FUT-01", frozenset({PENDING, CLAIMED}), "done", "yes", "the task cannot have run, and yet its future is done"),
-    Row("FUT-04", frozenset({PENDING}), "cancel", "no", "the future is pending, and yet cancel() is not True"),
+    Row(
+        "FUT-01",
+        frozenset({PENDING, CLAIMED}),
+        "done",
+        "yes",
+        "the task cannot have run, and yet its future is done",
+    ),
+    Row(
+        "FUT-04", frozenset({PENDING}), "cancel", "no", "the future is pending, and yet cancel() is not True"
+    ),
     Row("FUT-04", _CANCELLED, "cancelled", "no", "after cancel() was True, cancelled() is not"),
     Row("FUT-04", _CANCELLED, "done", "no", "after cancel() was True, done() is not"),
-    Row("FUT-04", _CANCELLED, "running", "yes", "after cancel() was True, running() is True"),
-    Row("FUT-05", frozenset({INSIDE}), "cancel", "yes", "the task is inside its body, and yet cancel() says True"),
+    Row(
+        "FUT-05",
+        frozenset({INSIDE}),
+        "cancel",
+        "yes",
+        "the task is inside its body, and yet cancel() says True",
+    ),
     Row("FUT-06", _FINISHED, "cancel", "yes", "the future is finished, and yet cancel() says True"),
     Row("FUT-07", _CANCELLED, "cancel", "no", "the future is cancelled, and cancel() does not say so again"),
-    Row("FUT-10", frozenset({INSIDE}), "running", "no", "the task is inside its body, and yet running() is not True"),
+    Row(
+        "FUT-10",
+        frozenset({INSIDE}),
+        "running",
+        "no",
+        "the task is inside its body, and yet running() is not True",
+    ),
     Row("FUT-02", frozenset({PENDING, CLAIMED, INSIDE}), "cancelled", "yes", "nobody cancelled this future"),
-    Row("FUT-02", frozenset({INSIDE}), "done", "yes", "the task is still inside its body, and its future is done"),
+    Row(
+        "FUT-02",
+        frozenset({INSIDE}),
+        "done",
+        "yes",
+        "the task is still inside its body, and its future is done",
+    ),
     Row("FUT-02", _DONE, "done", "no", "done() was True, and now it is not"),
-    Row("FUT-02", _DONE, "running", "yes", "the future is done, and yet running() is True"),
+    Row("FUT-03", _DONE, "running", "yes", "the future is done, and yet running() is True"),
     Row("FUT-02", _FINISHED, "cancelled", "yes", "a finished future became cancelled"),
 )
 
@@ -93,7 +118,8 @@ class _Explainer:
         self.now: frozenset[Configuration] = frozenset({(PENDING, ())})
         self.sendable = track.task.script.argument >= 0
         self.submitted = next(
-            (call.begin for call in case.calls if getattr(call.step, "future", None) == track.name), track.accepted
+            (call.begin for call in case.calls if getattr(call.step, "future", None) == track.name),
+            track.accepted,
         )
 
     def explain(self) -> None:
@@ -173,7 +199,9 @@ class _Explainer:
                 break
         self.now = frozenset((state, pending) for state, _, pending in kept)
 
-    def _consult(self, call: Call, question: Question, word: str, before: frozenset[State], *, impossible: bool) -> None:
+    def _consult(
+        self, call: Call, question: Question, word: str, before: frozenset[State], *, impossible: bool
+    ) -> None:
         """Which rules of the table did this answer meet or break?"""
         for row in TABLE:
             if row.question != question or not before or not before <= row.states:
@@ -196,17 +224,23 @@ class _Explainer:
         """A task started although its future was done: cancelled by its client, or ended some other way."""
         if all(state.phase is Phase.CANCELLED for state, _ in self.now):
             by_client = self.case.cancelled_since[self.track.name] < FOREVER
-            rule, how = ("FUT-08", "cancel() said True") if by_client else ("FUT-19", "a shutdown had cancelled it")
+            rule, how = (
+                ("FUT-08", "cancel() said True") if by_client else ("FUT-19", "a shutdown had cancelled it")
+            )
             self.tally.blame(
                 rule, f"{self.track.task.script.task} started although {how}", *self._cancels(),
                 future=self.track.name, task=self.track.task.script.task,
             )  # fmt: skip
         elif all(state.phase is Phase.FINISHED for state, _ in self.now):
             name = self.track.task.script.task
-            self.tally.blame("FUT-19", f"{name} started after its future was done", future=self.track.name, task=name)
+            self.tally.blame(
+                "FUT-19", f"{name} started after its future was done", future=self.track.name, task=name
+            )
 
     def _cancels(self) -> list[Call]:
-        return [call for call in self.track.calls if isinstance(call.step, op.Cancel) and call.value == "True"]
+        return [
+            call for call in self.track.calls if isinstance(call.step, op.Cancel) and call.value == "True"
+        ]
 
 
 def questions(call: Call) -> tuple[Question, ...]:

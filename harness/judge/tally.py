@@ -23,7 +23,9 @@ class Tally:
         """The premise was met, and what the rule promises was seen."""
         self.met[rule] += times
 
-    def blame(self, rule: str, text: str, *calls: Call, shape: str = "", timed: bool = False, **names: str) -> None:
+    def blame(
+        self, rule: str, text: str, *calls: Call, shape: str = "", timed: bool = False, **names: str
+    ) -> None:
         """The premise was met, and something else was seen."""
         self.met[rule] += 1
         self.witnesses.append(self.case.witness(rule, text, *calls, shape=shape, timed=timed, **names))

@@ -32,19 +32,23 @@ def _judge_wait(case: Case, tally: Tally, call: Call, step: op.Wait) -> None:
     outcome = call.outcome
     if step.return_when == "NONSENSE":
         right = isinstance(outcome, Raised) and "ValueError" in outcome.bases
-        shape = "satisfied" if all(_done_before(case, name, call) for name in step.futures) else ""
+        shape = "satisfied" if isinstance(outcome, Split) and not outcome.not_done else ""
         tally.check("WAIT-10", right, "an invalid return_when is accepted", call, shape=shape)
         return
     if isinstance(outcome, Raised):
         rule = "WAIT-07" if "TimeoutError" in outcome.bases else "WAIT-01"
-        rule = "WAIT-05" if rule == "WAIT-01" and step.form != "list" else rule
+        rule = (
+            {"doubled": "WAIT-05", "generator": "WAIT-13"}.get(step.form, rule) if rule == "WAIT-01" else rule
+        )
         tally.blame(rule, "wait raises", call)
         return
     if not isinstance(outcome, Split):
         tally.blame("WAIT-01", "wait does not return a pair", call)
         return
     if not step.futures:
-        tally.check("WAIT-09", outcome.done == outcome.not_done == (), "wait on nothing returns something", call)
+        tally.check(
+            "WAIT-09", outcome.done == outcome.not_done == (), "wait on nothing returns something", call
+        )
         return
     _judge_partition(case, tally, call, step, outcome)
     _judge_members(case, tally, call, outcome)
@@ -54,7 +58,7 @@ def _judge_wait(case: Case, tally: Tally, call: Call, step: op.Wait) -> None:
 def _judge_partition(case: Case, tally: Tally, call: Call, step: op.Wait, split: Split) -> None:
     """WAIT-01, WAIT-05, WAIT-08: every given future is in exactly one of two sets."""
     exact = sorted((*split.done, *split.not_done)) == sorted(set(step.futures))
-    rule = "WAIT-01" if step.form in ("list", "set") else "WAIT-05"
+    rule = {"doubled": "WAIT-05", "generator": "WAIT-13"}.get(step.form, "WAIT-01")
     tally.check(rule, exact and split.sets, "the two sets do not partition the given futures", call)
     if len({case.tracks[name].executor for name in step.futures if name in case.tracks}) > 1:
         tally.check("WAIT-08", exact, "futures of two executors are not told apart", call)
@@ -67,7 +71,9 @@ def _judge_members(case: Case, tally: Tally, call: Call, split: Split) -> None:
         if track is None or case.deaths[track.executor] <= call.end:
             continue
         undone = track.task.inside(call.begin, call.end)
-        tally.check("WAIT-06", not undone, f"{name} is in done, and its task is inside its body", call, future=name)
+        tally.check(
+            "WAIT-06", not undone, f"{name} is in done, and its task is inside its body", call, future=name
+        )
     for name in split.not_done:
         if name in case.tracks and _done_before(case, name, call):
             tally.blame(
@@ -86,7 +92,9 @@ def _judge_condition(case: Case, tally: Tally, call: Call, step: op.Wait, split:
         "FIRST_COMPLETED": bool(split.done),
         "FIRST_EXCEPTION": not split.not_done or any(_raised(case, name) for name in split.done),
     }[step.return_when]
-    rule = {"ALL_COMPLETED": "WAIT-02", "FIRST_COMPLETED": "WAIT-03", "FIRST_EXCEPTION": "WAIT-04"}[step.return_when]
+    rule = {"ALL_COMPLETED": "WAIT-02", "FIRST_COMPLETED": "WAIT-03", "FIRST_EXCEPTION": "WAIT-04"}[
+        step.return_when
+    ]
     if satisfied:
         tally.hold(rule)
         return
@@ -96,7 +104,9 @@ def _judge_condition(case: Case, tally: Tally, call: Call, step: op.Wait, split:
     early = call.end - call.begin < step.timeout * _SECOND
     if early:
         took = (call.end - call.begin) / _SECOND
-        tally.blame("WAIT-07", f"wait returned after {took:.6f} s, before its timeout", call, timed=True)
+        text = f"wait returned after {took:.6f} s, before its timeout and before its condition was met"
+        tally.blame("WAIT-07", text, call, timed=True)
+        tally.blame(rule, text, call, timed=True)
     else:
         tally.hold("WAIT-07")
 
@@ -165,13 +175,21 @@ def _judge_iteration(case: Case, tally: Tally, made: Call, step: op.AsCompleted)
     tally.check("ASC-01", once, "a future is yielded twice, or one that was not given", made, finished)
     if end is None:
         missing = wanted - set(given)
-        tally.check("ASC-01", not missing, f"{', '.join(sorted(missing))} is never yielded", made, finished)
+        late = step.timeout is not None and finished.end - made.begin >= step.timeout * _SECOND
+        text = f"{', '.join(sorted(missing))} is never yielded, and the iterator just ends"
+        tally.check("ASC-04" if late and missing else "ASC-01", not missing, text, made, finished)
     _judge_ending(case, tally, made, finished, step, given, end)
     _judge_first(case, tally, made, finished, given)
 
 
 def _judge_ending(  # noqa: PLR0913, PLR0917 - the parts of one observation
-    case: Case, tally: Tally, made: Call, finished: Call, step: op.AsCompleted, given: list[str], end: Raised | None
+    case: Case,
+    tally: Tally,
+    made: Call,
+    finished: Call,
+    step: op.AsCompleted,
+    given: list[str],
+    end: Raised | None,
 ) -> None:
     """ASC-04, ASC-05: how it ends, and whom it missed."""
     if end is None:

@@ -63,7 +63,11 @@ class Progress:
                 return future in self.task_of and self.ends(self.task_of[future])
             case op.Wait(timeout=None, futures=futures, return_when=when):
                 ends = [self.ends(self.task_of[name]) for name in futures if name in self.task_of]
-                return (any(ends) if when == "FIRST_COMPLETED" else all(ends)) or not futures or when == "NONSENSE"
+                return (
+                    (any(ends) if when == "FIRST_COMPLETED" else all(ends))
+                    or not futures
+                    or when == "NONSENSE"
+                )
             case op.Next(iterator=iterator) | op.Drain(iterator=iterator):
                 waited = self.items_of.get(iterator) or tuple(
                     self.task_of[name] for name in self.futures_of.get(iterator, ()) if name in self.task_of

@@ -41,7 +41,10 @@ def one_failure(item: Item, finding: Finding, rule: Rule) -> str:
         lines += ["", "  stacks of the client when nothing moved any more:"]
         lines += [f"    {row}" for row in finding.stacks.strip().splitlines()[:_MOST_STACK]]
     if finding.consequences:
-        lines += ["", f"  the same run also broke {', '.join(finding.consequences)} (perhaps as a consequence)"]
+        lines += [
+            "",
+            f"  the same run also broke {', '.join(finding.consequences)} (perhaps as a consequence)",
+        ]
     lines += [
         "",
         f"  reproduced {finding.reproduced} of {finding.tried}",
@@ -61,7 +64,11 @@ def _wrap(text: str) -> list[str]:
 
 def _source(source: Source) -> str:
     names = {"doc": "documentation", "pep": "PEP 3148", "docstring": "docstring", "own": "this project"}
-    where = f"{names.get(source.document, source.document)}, {source.section}" if source.section else source.document
+    where = (
+        f"{names.get(source.document, source.document)}, {source.section}"
+        if source.section
+        else source.document
+    )
     return f"{where}: “{source.quote}”" if source.quote else f"{where}. {source.derivation}".rstrip(". ")
 
 

@@ -38,7 +38,9 @@ def summary_lines(results: Results, deviations: Mapping[str, Deviation]) -> list
 
 
 def _table(subject: str, rows: list[Row]) -> list[str]:
-    families = list(dict.fromkeys(row.rule.partition("-")[0] for row in rows if row.verdict != Verdict.UNTESTED.value))
+    families = list(
+        dict.fromkeys(row.rule.partition("-")[0] for row in rows if row.verdict != Verdict.UNTESTED.value)
+    )
     head = f"{subject:<24}" + "".join(f"{title:>15}" for _, title in _COLUMNS)
     lines = [head, "-" * len(head)]
     total: Counter[str] = Counter()
@@ -57,7 +59,9 @@ def _cells(counts: Counter[str]) -> str:
 
 
 def _not_exercised(subject: str, rows: list[Row]) -> list[str]:
-    names = [row.rule for row in rows if row.subject == subject and row.verdict == Verdict.NOT_EXERCISED.value]
+    names = [
+        row.rule for row in rows if row.subject == subject and row.verdict == Verdict.NOT_EXERCISED.value
+    ]
     return [f"  not exercised: {', '.join(names)}"] if names else []
 
 
@@ -75,7 +79,9 @@ def _deviations(results: Results, deviations: Mapping[str, Deviation]) -> list[s
     for name, subjects in sorted(shown.items()):
         known = deviations[name]
         where = ", ".join(f"{subject} x{count}" for subject, count in subjects.items())
-        lines.append(f"  {known.issue:<12} {', '.join(sorted(rules[name])):<18} {known.summary} [{known.component}; {where}]")
+        lines.append(
+            f"  {known.issue:<12} {', '.join(sorted(rules[name])):<18} {known.summary} [{known.component}; {where}]"
+        )
     stale = results.stale()
     if stale:
         names = dict.fromkeys(f"{name} ({subject})" for subject, name in stale)
@@ -89,14 +95,20 @@ def _notes(results: Results) -> list[str]:
         if finding.level != "MUST":
             word = "warning" if finding.level == "SHOULD" else "divergence"
             again = f"--executor {item.target} --executor-replay {finding.short}"
-            lines.append(f"{word}: {item.subject} {finding.rule} {finding.level}: {finding.text[:200]} [{again}]")
+            lines.append(
+                f"{word}: {item.subject} {finding.rule} {finding.level}: {finding.text[:200]} [{again}]"
+            )
     for item, finding in of_standing(results.items, "unconfirmed"):
-        lines.append(f"unconfirmed: {item.subject} {finding.rule}: seen once, on a clock, and not again [{finding.short}]")
+        lines.append(
+            f"unconfirmed: {item.subject} {finding.rule}: seen once, on a clock, and not again [{finding.short}]"
+        )
     for item in results.items:
         lines += [f"inconclusive: {item.subject} {item.theme}: {reason}" for reason in item.inconclusive]
         lines += [f"gone: {item.subject} {rule} is in the baseline and no longer fails" for rule in item.gone]
         if item.run < item.planned:
-            lines.append(f"incomplete: {item.subject} {item.theme}: {item.run} of {item.planned} programs in its share of time")
+            lines.append(
+                f"incomplete: {item.subject} {item.theme}: {item.run} of {item.planned} programs in its share of time"
+            )
     lines += [f"killed: {text}" for text in results.lost]
     return lines
 

@@ -58,6 +58,15 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """A done callback that does more than record was entered; if no `CalledBack` follows, it is still inside."""
+
+    at: int
+    callback: str
+    future: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CalledBack:
     """A done callback was called.
 
@@ -146,6 +155,7 @@ Event: TypeAlias = (
     | Answered
     | Started
     | Finished
+    | Entered
     | CalledBack
     | Quiet
     | Logged

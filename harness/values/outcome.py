@@ -13,7 +13,7 @@ class Raised:
     `bases` are the names of its class and that class's bases; `task` the task that says it made it, if any; `same`
     whether it is the very object that the task made (None where that cannot be known); `serial` numbers the
     exception objects of a run, so that equal numbers mean the same object; `remote` says that its cause tells of
-    the task's own frames, as text from another process.
+    the task's own frames, as text from another process, and `chained` that it tells of the `KeyError` behind it.
     """
 
     error: str
@@ -23,6 +23,7 @@ class Raised:
     same: bool | None = None
     serial: int = 0
     remote: bool = False
+    chained: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

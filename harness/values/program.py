@@ -25,6 +25,7 @@ from harness.values.operation import (
 Gift: TypeAlias = Literal["parcel", "none", "exception", "future", "generator", "unpicklable"]
 Fault: TypeAlias = Literal[
     "ValueError",
+    "Chained",
     "Falsy",
     "TimeoutError",
     "CancelledError",

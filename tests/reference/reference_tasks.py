@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -74,7 +75,8 @@ def leave_at_once(code: int) -> NoReturn:
 
 
 def kill_self(number: int) -> None:
-    """End the process by a signal."""
+    """End the process by a signal, without the traceback that pytest has faulthandler write."""
+    faulthandler.disable()
     os.kill(os.getpid(), number)
     threading.Event().wait()
 

@@ -223,7 +223,6 @@ def test_the_initializer_runs_in_each_worker(make_pool: MakePool) -> None:
         assert pool.submit(tasks.initialized_with).result() == ["a", 1]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_failing_initializer_breaks_the_pool(make_pool: MakePool) -> None:
     """POOL-06, BRK-12: and the error says so, with the traceback."""
     pool = make_pool(1, initializer=tasks.fail, initargs=("bad start",))

@@ -102,7 +102,9 @@ class RealArena:
         if answer is None:
             status = child.process.returncode
             what = "does not answer: its constructor, submit or shutdown hangs"
-            raise SubjectError(f"{target} {what}" if status == -9 else f"{target} ends the process (status {status})")  # noqa: PLR2004 - our own SIGKILL
+            raise SubjectError(
+                f"{target} {what}" if status == -9 else f"{target} ends the process (status {status})"
+            )
         if answer.get("trouble"):
             raise SubjectError(str(answer["trouble"]))
         return answer
@@ -184,7 +186,9 @@ class RealArena:
         """A task in a worker process reports: note it, and tell the client."""
         task, pid, at = message["task"], message["pid"], message["at"]
         if message["do"] == "started":
-            event: Event = Started(at=at, task=task, pid=pid, thread=message["thread"], intact=message["intact"])
+            event: Event = Started(
+                at=at, task=task, pid=pid, thread=message["thread"], intact=message["intact"]
+            )
         else:
             event = Finished(at=at, task=task, pid=pid)
         self._watch.events.append(event)

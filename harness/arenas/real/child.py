@@ -30,7 +30,9 @@ from harness.values.outcome import Facts
 from harness.values.program import Program, epilogue
 
 STACK_SIGNAL = signal.SIGUSR2
-_REPOLL = 0.005  # seconds between two looks at something that cannot wake us (a process or thread that is ending)
+_REPOLL = (
+    0.005  # seconds between two looks at something that cannot wake us (a process or thread that is ending)
+)
 
 
 class Control:
@@ -42,8 +44,8 @@ class Control:
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's own signature
         self._buffer = b""
         self._woken, self._waker = os.pipe()
-        os.set_blocking(self._waker, False)  # noqa: FBT003 - the same
-        os.set_blocking(self._woken, False)  # noqa: FBT003 - the same
+        os.set_blocking(self._waker, False)
+        os.set_blocking(self._woken, False)
         self._turn = 0
 
     def wake(self) -> None:
@@ -68,7 +70,9 @@ class Control:
 
     def pause(self, timeout: float | None) -> list[dict[str, Any]]:
         """Wait for messages or a wake-up; returns the messages that came."""
-        ready, _, _ = select.select([self._socket, self._woken], [], [], 0 if b"\n" in self._buffer else timeout)
+        ready, _, _ = select.select(
+            [self._socket, self._woken], [], [], 0 if b"\n" in self._buffer else timeout
+        )
         if self._woken in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._woken, 1 << 16)
@@ -89,7 +93,9 @@ class Control:
 class Player:
     """Runs one program on one stage."""
 
-    def __init__(self, stage: Stage, control: Control, recorder: Recorder, baseline: census.Inventory) -> None:
+    def __init__(
+        self, stage: Stage, control: Control, recorder: Recorder, baseline: census.Inventory
+    ) -> None:
         """Keep the parts together."""
         self.stage = stage
         self.control = control
@@ -116,7 +122,9 @@ class Player:
         stage.take_notice()
         if all(ledger.settled(stage.opened) for ledger in stage.ledgers.values()):
             return
-        if self.wait_until(lambda: all(ledger.settled(stage.opened) for ledger in stage.ledgers.values()), None):
+        if self.wait_until(
+            lambda: all(ledger.settled(stage.opened) for ledger in stage.ledgers.values()), None
+        ):
             return
         for name, ledger in stage.ledgers.items():
             if not ledger.settled(stage.opened):
@@ -196,7 +204,9 @@ def _listen(recorder: Recorder) -> None:
     def hook(where: str, kind: type[BaseException] | None, value: BaseException | None, trace: Any) -> Event:  # noqa: ANN401 - a traceback
         lines = traceback.format_exception(kind, value, trace)
         name = kind.__name__ if kind is not None else "?"
-        return Uncaught(at=now(), where=where, error=name, message=str(value)[:200], trace="".join(lines)[-1500:])
+        return Uncaught(
+            at=now(), where=where, error=name, message=str(value)[:200], trace="".join(lines)[-1500:]
+        )
 
     def in_thread(args: threading.ExceptHookArgs) -> None:
         name = args.thread.name if args.thread is not None else "a thread"

@@ -39,7 +39,10 @@ class Child:
         ours, theirs = socket.socketpair()
         self.line = ours
         self._buffer = b""
-        environment = dict(os.environ) | {MARK: self.mark, "PYTHONPATH": os.pathsep.join(search_path(keep_paths))}
+        environment = dict(os.environ) | {
+            MARK: self.mark,
+            "PYTHONPATH": os.pathsep.join(search_path(keep_paths)),
+        }
         with self.output.open("ab") as output, theirs:
             self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [
@@ -133,7 +136,12 @@ def marked() -> Iterator[tuple[int, str]]:
 def _mark_of(pid: int) -> str:
     try:
         raw = Path(f"/proc/{pid}/environ").read_bytes()
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+        state = (
+            Path(f"/proc/{pid}/stat")
+            .read_text(encoding="ascii", errors="replace")
+            .rpartition(")")[2]
+            .split()[0]
+        )
     except (OSError, IndexError):
         return ""
     if state in "ZX":  # already dead, waiting for its parent
@@ -169,6 +177,11 @@ def _owner_lives(mark: str) -> bool:
 def _start_time(pid: int) -> str:
     """When a process started, in clock ticks since boot; pid and start time together are never reused."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[19]
+        return (
+            Path(f"/proc/{pid}/stat")
+            .read_text(encoding="ascii", errors="replace")
+            .rpartition(")")[2]
+            .split()[19]
+        )
     except (OSError, IndexError):
         return "0"

@@ -67,7 +67,9 @@ def _threads(pid: int) -> list[str]:
 def _counters(pid: int, thread: str) -> tuple[str, tuple[str, ...]]:
     folder = Path(f"/proc/{pid}/task/{thread}")
     try:
-        fields = folder.joinpath("stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        fields = (
+            folder.joinpath("stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        )
         status = folder.joinpath("status").read_text(encoding="ascii", errors="replace")
     except OSError:
         return "X", ()

@@ -128,4 +128,4 @@ def _short_folder() -> str:
     if len(folder.encode()) <= _LONGEST_PATH:
         return folder
     shutil.rmtree(folder)
-    return tempfile.mkdtemp(prefix="exh-", dir="/tmp")  # noqa: S108 - mkdtemp makes it private
+    return tempfile.mkdtemp(prefix="exh-", dir="/tmp")

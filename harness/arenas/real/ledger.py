@@ -24,11 +24,15 @@ class Ledger:
     inside: dict[str, int] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
     pids: set[int] = field(default_factory=set)
-    loose: bool = False  # starts can no longer be foretold: a worker died, work may be cancelled, time was given up
+    loose: bool = (
+        False  # starts can no longer be foretold: a worker died, work may be cancelled, time was given up
+    )
 
     def accept(self, task: str) -> None:
         """The executor took a task on; it may have begun before `submit` returned."""
-        sendable = self.scripts[task].argument >= 0  # one that cannot be pickled never starts in a process pool
+        sendable = (
+            self.scripts[task].argument >= 0
+        )  # one that cannot be pickled never starts in a process pool
         if sendable and task not in self.begun:
             self.queued.append(task)
 

@@ -13,9 +13,20 @@ from typing import TYPE_CHECKING, Any
 from harness.arenas.real import puppet
 from harness.arenas.real.recorder import now
 from harness.values import operation as op
-from harness.values.history import CalledBack
-from harness.values.outcome import Drained, Facts, Mapped, Outcome, Raised, Returned, Skipped, Split, States, Struck, Submitted
-from harness.values.program import Pool
+from harness.values.history import CalledBack, Entered
+from harness.values.outcome import (
+    Drained,
+    Facts,
+    Mapped,
+    Outcome,
+    Raised,
+    Returned,
+    Skipped,
+    Split,
+    States,
+    Struck,
+    Submitted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -107,6 +118,8 @@ def _callback(stage: Stage, step: op.AddCallback) -> Callable[..., None]:
         own = len(arguments) == 1 and arguments[0] is expected
         trouble = ""
         failure: Exception | None = None
+        if step.deed != "record":
+            stage.recorder.write(Entered(at=at, callback=step.callback, future=step.future))
         state, ready = _state(expected), _ready(expected)
         try:
             _do_deed(stage, step, expected, executor)
@@ -114,8 +127,16 @@ def _callback(stage: Stage, step: op.AddCallback) -> Callable[..., None]:
             trouble, failure = f"{type(error).__name__}: {error}", error
         stage.recorder.write(
             CalledBack(
-                at=at, callback=step.callback, future=step.future, pid=os.getpid(), thread=threading.get_ident(),
-                state=state, ready=ready, own=own, trouble="" if step.deed == "raise" else trouble, until=now(),
+                at=at,
+                callback=step.callback,
+                future=step.future,
+                pid=os.getpid(),
+                thread=threading.get_ident(),
+                state=state,
+                ready=ready,
+                own=own,
+                trouble="" if step.deed == "raise" else trouble,
+                until=now(),
             )  # fmt: skip
         )
         if step.deed == "raise" and failure is not None:
@@ -171,16 +192,22 @@ def _wait(stage: Stage, step: op.Wait) -> Outcome:
     answer = stage.blueprint.wait(
         _handed(stage, step.futures, step.form), timeout=step.timeout, return_when=step.return_when
     )
-    sets = isinstance(answer, tuple) and all(isinstance(getattr(answer, part, None), set) for part in ("done", "not_done"))
+    sets = isinstance(answer, tuple) and all(
+        isinstance(getattr(answer, part, None), set) for part in ("done", "not_done")
+    )
     done, not_done = answer
     return Split(
-        done=tuple(sorted(map(stage.name_of, done))), not_done=tuple(sorted(map(stage.name_of, not_done))), sets=sets
+        done=tuple(sorted(map(stage.name_of, done))),
+        not_done=tuple(sorted(map(stage.name_of, not_done))),
+        sets=sets,
     )
 
 
 def _as_completed(stage: Stage, step: op.AsCompleted) -> Outcome:
     handed = _handed(stage, step.futures, step.form)
-    stage.iterators[step.iterator] = _named(stage, iter(stage.blueprint.as_completed(handed, timeout=step.timeout)))
+    stage.iterators[step.iterator] = _named(
+        stage, iter(stage.blueprint.as_completed(handed, timeout=step.timeout))
+    )
     return Mapped(pulled=len(step.futures))
 
 
@@ -205,7 +232,8 @@ def _map(stage: Stage, step: op.Map) -> Outcome:
     pulled = 0
     pairs = step.shorter is not None
     tickets = [
-        stage.ticket(task, step.executor, f"item {index}" if pairs else "item") for index, task in enumerate(step.tasks)
+        stage.ticket(task, step.executor, f"item {index}" if pairs else "item")
+        for index, task in enumerate(step.tasks)
     ]
 
     def source() -> Iterator[puppet.Ticket]:
@@ -224,7 +252,9 @@ def _map(stage: Stage, step: op.Map) -> Outcome:
     if step.fails_at is not None or step.chunksize > 1:
         ledger.loose = True
     stage.iterators[step.iterator] = iter(
-        stage.executors[step.executor].map(puppet.play, *iterables, timeout=step.timeout, chunksize=step.chunksize)
+        stage.executors[step.executor].map(
+            puppet.play, *iterables, timeout=step.timeout, chunksize=step.chunksize
+        )
     )
     for ticket in used:
         stage.mark("accepted", ticket.task, 0)

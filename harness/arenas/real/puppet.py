@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, TypeAlias
 
 PLAY = "play"  # the frame name by which a remote traceback is recognised
 
@@ -131,7 +131,9 @@ class _Line:
         })  # fmt: skip
 
     def finished(self, task: str) -> None:
-        self.send({"do": "finished", "run": self.run, "task": task, "pid": self.pid, "at": time.monotonic_ns()})
+        self.send(
+            {"do": "finished", "run": self.run, "task": task, "pid": self.pid, "at": time.monotonic_ns()}
+        )
 
     def pass_gate(self, gate: str) -> None:
         self.send({"do": "gate", "run": self.run, "gate": gate})
@@ -169,7 +171,7 @@ def play(ticket: Ticket, /, *args: object, **kwargs: object) -> object:
     if kind == "exit":
         os._exit(number)
     if error is not None:
-        raise error
+        raise error from (KeyError(ticket.task) if what == "Chained" else None)
     return thing
 
 
@@ -218,6 +220,7 @@ GIFTS: dict[str, Callable[[str, int], object]] = {
 
 FAULTS: dict[str, Callable[[str], BaseException]] = {
     "ValueError": ValueError,
+    "Chained": ValueError,
     "Falsy": FalsyError,
     "TimeoutError": TimeoutError,
     "CancelledError": concurrent.futures.CancelledError,
@@ -227,13 +230,23 @@ FAULTS: dict[str, Callable[[str], BaseException]] = {
 }
 
 
-def whereabouts() -> tuple[int, int, tuple[str, ...]]:
+Place: TypeAlias = tuple[int, int, tuple[str, ...]]
+
+NOWHERE: Place = (0, 0, ())
+visited: list[Place] = []
+visit = threading.Event()
+
+
+def whereabouts() -> Place:
     """The process, the thread and the functions that called this one: who does an executor's work?"""
     frames: list[str] = []
     frame = sys._getframe(1)  # noqa: SLF001 - the documented way to one's own caller
-    while frame is not None:
+    while True:
         frames.append(f"{frame.f_globals.get('__name__', '?')}:{frame.f_code.co_name}")
         if frame.f_back is None:
             break
         frame = frame.f_back
-    return os.getpid(), threading.get_ident(), tuple(frames)
+    place = os.getpid(), threading.get_ident(), tuple(frames)
+    visited.append(place)
+    visit.set()
+    return place

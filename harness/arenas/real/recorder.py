@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from harness.values.codec import encode
+from harness.values.history import CalledBack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,5 +28,7 @@ class Recorder:
 
     def write(self, event: Event) -> None:
         """Append one event. One `write` call per line: lines of several threads do not mix."""
-        if os.getpid() == self._pid:
+        if os.getpid() == self._pid or isinstance(
+            event, CalledBack
+        ):  # one called in a fork must be seen, too
             os.write(self._descriptor, json.dumps(encode(event)).encode() + b"\n")

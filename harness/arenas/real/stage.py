@@ -39,7 +39,9 @@ class Blueprint:
         self.factory: Callable[..., Any] = getattr(holder, last)
         futures = importlib.import_module("concurrent.futures")
         self.wait: Callable[..., Any] = getattr(holder, "wait", futures.wait)
-        self.as_completed: Callable[..., Iterator[Any]] = getattr(holder, "as_completed", futures.as_completed)
+        self.as_completed: Callable[..., Iterator[Any]] = getattr(
+            holder, "as_completed", futures.as_completed
+        )
 
     def build(self, pool: Pool) -> Any:  # noqa: ANN401 - an executor of whatever class
         """Make an executor as the program wants it."""
@@ -54,7 +56,9 @@ class Blueprint:
 class Stage:
     """Everything alive that a program's symbols stand for."""
 
-    def __init__(self, program: Program, blueprint: Blueprint, recorder: Recorder, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, program: Program, blueprint: Blueprint, recorder: Recorder, wake: Callable[[], None]
+    ) -> None:
         """Prepare gates and ledgers; executors are made by `raise_curtain`."""
         self.program = program
         self.blueprint = blueprint
@@ -67,7 +71,9 @@ class Stage:
         self.task_of: dict[str, str] = {}  # which task a future stands for
         self.gates = {gate: threading.Event() for script in program.tasks for gate in script.gates}
         self.opened: set[str] = set()
-        self.ledgers = {pool.executor: Ledger(workers=pool.workers, scripts=self.scripts) for pool in program.pools}
+        self.ledgers = {
+            pool.executor: Ledger(workers=pool.workers, scripts=self.scripts) for pool in program.pools
+        }
         self.run = ""
         self.address = ""
         self.key = ""
@@ -102,7 +108,9 @@ class Stage:
         thread = threading.current_thread()
         pid = os.getpid()
         self.recorder.write(
-            Started(at=now(), task=task, pid=pid, thread=threading.get_ident(), intact=intact, name=thread.name)
+            Started(
+                at=now(), task=task, pid=pid, thread=threading.get_ident(), intact=intact, name=thread.name
+            )
         )
         self.mark("started", task, pid)
 
@@ -168,7 +176,9 @@ class Stage:
             return Returned(value=f"exception {raised.error}", same=raised.same, error=raised)
         if isinstance(value, puppet.Parcel):
             state = "whole" if value.whole() else "damaged"
-            return Returned(value=f"parcel {value.task} {state} {len(value.body)}", same=self._same(value.task, value))
+            return Returned(
+                value=f"parcel {value.task} {state} {len(value.body)}", same=self._same(value.task, value)
+            )
         if value is None or isinstance(value, bool | int | str):
             return Returned(value=repr(value))
         maker = next((task for task, thing in self._made.items() if thing is value), None)
@@ -188,6 +198,7 @@ class Stage:
             same=None if task is None else self._same(task, error),
             serial=serial,
             remote=f"in {puppet.PLAY}" in str(error.__cause__ or ""),
+            chained="KeyError" in str(error.__cause__ or ""),
         )
 
     def _same(self, task: str, thing: object) -> bool | None:
