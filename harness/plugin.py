@@ -5,20 +5,27 @@ Loaded in every pytest run where the package is installed, so it imports nothing
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+import secrets
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from harness.workshop import Workshop
 
 FIXTURE = "conformance"
 _GROUP = "executor conformance"
+_FUNCTION = "test_conformance.py::test_conformance["
 _WORKSHOP: pytest.StashKey[Workshop] = pytest.StashKey()
-_LAST_BACKSTOP = 3.0  # times an item's own limit, before pytest-timeout ends it all
+_SEED: pytest.StashKey[int] = pytest.StashKey()
+_DATA: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
+_TROUBLE: pytest.StashKey[str] = pytest.StashKey()
+_LAST_BACKSTOP = 3.0  # times the budget of the run, before pytest-timeout ends it all
+_LEAST_BACKSTOP = 600.0  # seconds; an item of a small budget may still have to wait for a slow machine
+_BAD_INPUT = 2
 _INTERRUPTED = 130
 
 # Option, default, metavar, help; each is an ini key as well, with underscores.
@@ -47,6 +54,10 @@ _OPTIONS: tuple[tuple[str, str, str, str], ...] = (
     ),
     ("executor-report", "", "DIR", "write results.json into DIR"),
 )
+_SWITCHES = (
+    ("executor-strict", "a violated SHOULD fails the run, too"),
+    ("executor-no-deviations", "excuse nothing, not even CPython"),
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,17 +71,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name, default, metavar, text in _OPTIONS:
         group.addoption(f"--{name}", default=None, metavar=metavar, help=text)
         parser.addini(name.replace("-", "_"), text, default=default)
-    group.addoption(
-        "--executor-strict", action="store_true", default=False, help="a violated SHOULD fails the run, too"
-    )
-    parser.addini("executor_strict", "a violated SHOULD fails the run, too", type="bool", default=False)
-    group.addoption(
-        "--executor-no-deviations",
-        action="store_true",
-        default=False,
-        help="excuse nothing, not even CPython",
-    )
-    parser.addini("executor_no_deviations", "excuse nothing, not even CPython", type="bool", default=False)
+    for name, text in _SWITCHES:
+        group.addoption(f"--{name}", action="store_true", default=False, help=text)
+        parser.addini(name.replace("-", "_"), text, type="bool", default=False)
     group.addoption(
         "--executor-list-rules", action="store_true", default=False, help="print the rules and run nothing"
     )
@@ -92,6 +95,14 @@ def executors(config: pytest.Config) -> list[str]:
     return list(config.getoption("--executor") or config.getini("executor"))
 
 
+def random_seed(config: pytest.Config) -> int:
+    """The seed of a run that was given none: the same in all its processes."""
+    if _SEED not in config.stash:
+        given = getattr(config, "workerinput", {}).get("executor_seed")
+        config.stash[_SEED] = int(given) if given is not None else secrets.randbelow(1 << 32)
+    return config.stash[_SEED]
+
+
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Print the rules, if that is all that is wanted."""
     if not config.getoption("--executor-list-rules"):
@@ -102,21 +113,44 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     return 0
 
 
+# Bad input: one sentence on stderr, and exit code 2.
+
+
+class _BadInput(pytest.exit.Exception):
+    """Ends the run. Pytest prints the name of the class before the sentence, hence its name."""
+
+
+_BadInput.__name__ = _BadInput.__qualname__ = "executor-harness"
+
+
+def _refuse(sentence: str) -> NoReturn:
+    raise _BadInput(sentence, returncode=_BAD_INPUT)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Check what was asked for before anything runs: one sentence, and exit code 2."""
-    given = [name for name, *_ in _OPTIONS if config.getoption(f"--{name}") is not None]
-    if (given or config.getoption("--executor")) and not hasattr(config, "workerinput"):
+    """Check what was asked for before anything runs."""
+    if hasattr(config, "workerinput"):
+        return
+    config.pluginmanager.register(_Collector(config), "executor-harness-collector")
+    named = config.getoption("--executor") or config.getoption("--executor-replay") is not None
+    if named or any(config.getoption(f"--{name}") is not None for name, *_ in _OPTIONS):
+        trouble = _trouble(config, look_at_subjects=bool(named))
+        if trouble:
+            _close(config)
+            _refuse(trouble)
+
+
+def _trouble(config: pytest.Config, *, look_at_subjects: bool) -> str:
+    """What is wrong with what was asked for, in one sentence; empty if nothing is."""
+    from harness.workshop import BAD_INPUT  # noqa: PLC0415 - only when asked
+
+    try:
         workshop = workshop_of(config)
-        distributed = str(config.getoption("dist", "no")) != "no"
-        if distributed and config.getoption("--executor"):
-            with _bad_input_ends_the_run():
-                workshop.subjects()
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist has no public types
-    """Give every xdist worker the seed of the run."""
-    node.workerinput["executor_seed"] = workshop_of(node.config).seed
+        if look_at_subjects:
+            workshop.subjects()
+    except BAD_INPUT as error:
+        return " ".join(str(error).split())
+    return ""
 
 
 def workshop_of(config: pytest.Config) -> Workshop:
@@ -124,40 +158,33 @@ def workshop_of(config: pytest.Config) -> Workshop:
     if _WORKSHOP not in config.stash:
         from harness.workshop import Workshop  # noqa: PLC0415 - only when asked
 
-        with _bad_input_ends_the_run():
-            config.stash[_WORKSHOP] = Workshop(config)
+        config.stash[_WORKSHOP] = Workshop(config)
     return config.stash[_WORKSHOP]
 
 
-class _bad_input_ends_the_run:  # noqa: N801 - reads as what it does
-    """Turns bad input into one sentence and exit code 2."""
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if error is None:
-            return
-        from harness.workshop import BAD_INPUT  # noqa: PLC0415 - only when something went wrong
-
-        if isinstance(error, BAD_INPUT):
-            raise pytest.exit.Exception(f"executor-harness: {error}", returncode=2) from None
+# The items.
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One item for every subject and theme, or one for a replay."""
-    if FIXTURE in metafunc.fixturenames:
-        workshop = workshop_of(metafunc.config)
-        with _bad_input_ends_the_run():
-            jobs = workshop.jobs()
-        metafunc.parametrize(FIXTURE, jobs, ids=[job.name for job in jobs], indirect=True)
+    if FIXTURE not in metafunc.fixturenames:
+        return
+    config = metafunc.config
+    trouble = _trouble(config, look_at_subjects=True)
+    if trouble:
+        config.stash[_TROUBLE] = trouble  # an exit from here would be taken for an error of the test file
+    jobs = [] if trouble else workshop_of(config).jobs()
+    metafunc.parametrize(FIXTURE, jobs, ids=[job.name for job in jobs], indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put pytest-timeout behind the harness's own limits, as the last backstop."""
+    if _TROUBLE in config.stash:
+        sys.stderr.write(f"executor-harness: {config.stash[_TROUBLE]}\n")
+        _refuse(config.stash[_TROUBLE])
     for item in items:
         if FIXTURE in getattr(item, "fixturenames", ()):
-            limit = max(600.0, _LAST_BACKSTOP * workshop_of(config).budget)
+            limit = max(_LEAST_BACKSTOP, _LAST_BACKSTOP * workshop_of(config).budget)
             item.add_marker(pytest.mark.timeout(limit, method="thread"))
 
 
@@ -176,9 +203,6 @@ def conformance(request: pytest.FixtureRequest) -> Any:  # noqa: ANN401 - a call
     return run
 
 
-_DATA: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
-
-
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
     """Send what an item found along with its report: under xdist, that is how it reaches the controller."""
@@ -187,39 +211,58 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         outcome.get_result().executor_harness = item.stash[_DATA]
 
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Collect what the items found, in the process that prints."""
-    data = getattr(report, "executor_harness", None)
-    if data is not None:
-        _collected.append(data)
+# Several processes.
 
 
-_collected: list[dict[str, Any]] = []
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist has no public types
+    """Give every xdist worker the seed of the run, and what was found out about its subjects."""
+    node.workerinput["executor_seed"] = random_seed(node.config)
+    if _WORKSHOP in node.config.stash:
+        node.workerinput["executor_subjects"] = workshop_of(node.config).known_subjects()
 
 
-def pytest_sessionstart() -> None:
-    """Begin with nothing collected (a process may run several sessions)."""
-    _collected.clear()
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:  # noqa: ANN401 - as above
+    """A worker has found items of ours: this process will have to report on them."""
+    if any(_FUNCTION in name for name in ids):
+        workshop_of(node.config).others_work(sum(_FUNCTION in name for name in ids))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitCode) -> None:
-    """Write the files of the run; an interrupted run ends with 130 and writes them all the same."""
-    config = session.config
-    if _WORKSHOP not in config.stash or hasattr(config, "workerinput"):
-        return
-    workshop = config.stash[_WORKSHOP]
-    workshop.finish(_collected)
-    if exitstatus == pytest.ExitCode.INTERRUPTED and workshop.worked:
-        session.exitstatus = _INTERRUPTED
-    elif exitstatus == pytest.ExitCode.OK and workshop.results.lost:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+# The end.
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the table."""
-    if _WORKSHOP in config.stash and not hasattr(config, "workerinput"):
-        lines = config.stash[_WORKSHOP].summary()
+class _Collector:
+    """Lives in the process that prints: it gathers what all items found, and reports it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._found: list[dict[str, Any]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what an item found."""
+        data = getattr(report, "executor_harness", None)
+        if data is not None:
+            self._found.append(data)
+            workshop_of(self._config).one_done()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int | pytest.ExitCode) -> None:
+        """Write the files of the run; an interrupted run ends with 130 and writes them all the same."""
+        if _WORKSHOP not in self._config.stash:
+            return
+        workshop = self._config.stash[_WORKSHOP]
+        workshop.finish(self._found)
+        if exitstatus == pytest.ExitCode.INTERRUPTED and workshop.worked:
+            session.exitstatus = _INTERRUPTED
+        elif exitstatus == pytest.ExitCode.OK and workshop.results.lost:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the table."""
+        if _WORKSHOP not in self._config.stash:
+            return
+        lines = self._config.stash[_WORKSHOP].summary()
         if lines:
             terminalreporter.section(_GROUP)
             for line in lines:
@@ -228,11 +271,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave no process, file or socket behind."""
+    _close(config)
+
+
+def _close(config: pytest.Config) -> None:
     if _WORKSHOP in config.stash:
         config.stash[_WORKSHOP].close()
         del config.stash[_WORKSHOP]
-
-
-def interactive() -> bool:
-    """Whether a person watches: then the progress line is rewritten in place."""
-    return os.isatty(2) and "CI" not in os.environ

@@ -188,9 +188,9 @@ def _deviation(table: Table) -> Deviation:
         since=_numbers(_text(table, "since", "3.11")),
         until=_numbers(_text(table, "until", "")),
         kinds=_names(table, "kinds", KINDS),
-        token=_text(table, "token", ""),
-        excused=_text(table, "excused", ""),
-        near_miss=_text(table, "near_miss", ""),
+        token=_text(table, "token"),
+        excused=_text(table, "excused"),
+        near_miss=_text(table, "near_miss"),
     )
 
 

@@ -16,8 +16,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from harness.judge.patterns import PATTERNS
 from harness.specs import rule_files, specs_root
 from harness.values.rule import ARENAS, COMPONENTS, DEATHS, DOCUMENTS, KINDS, Level
+from harness.values.stored import read_stored
+from harness.values.token import Token, TokenError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -96,15 +99,16 @@ _SCHEMAS: Mapping[str, _Schema] = {
         "id",
         {
             "id": "text",
-            "rule": "text",
+            "rules": "names",
             "component": "text",
             "issue": "text",
             "summary": "text",
             "pattern": "names",
+            "token": "text",
             "excused": "text",
             "near_miss": "text",
         },
-        {"kinds": "names", "since": "text", "until": "text", "token": "text"},
+        {"kinds": "names", "since": "text", "until": "text"},
     ),
 }
 _SOURCE = _Schema(
@@ -121,6 +125,7 @@ _VOCABULARIES: Mapping[str, tuple[str, ...]] = {
     "death": DEATHS,
     "value": ("flag", "number", "choice"),
     "found": ("declared", "probed"),
+    "pattern": tuple(PATTERNS),
 }
 _ID = re.compile(r"[A-Z]{2,4}-\d\d")
 _ISSUE = re.compile(r"(gh|bpo)-\d+")
@@ -313,18 +318,36 @@ def _capability_problems(entry: _Entry) -> Iterator[str]:
 
 
 def _deviation_problems(entry: _Entry, rules: set[str], root: Path) -> Iterator[str]:
-    rule, issue = entry.text("rule"), entry.text("issue")
-    yield from _vocabulary_problems(entry, ("component", "kinds"))
-    if rule and rule not in rules:
-        yield f"{entry.where} excuses {rule}, which is no released rule."
+    yield from _vocabulary_problems(entry, ("component", "kinds", "pattern"))
+    for rule in entry.names("rules"):
+        if rule not in rules:
+            yield f"{entry.where} excuses {rule}, which is no released rule."
+    issue = entry.text("issue")
     if issue and issue != "unreported" and not _ISSUE.fullmatch(issue):
         yield f"{entry.where} has the issue '{issue}'; one is written like gh-132063, or unreported."
-    if issue == "unreported" and not entry.text("token"):
-        yield f"{entry.where} is unreported and has no token that shows it."
     yield from _range_problems(entry)
+    yield from _token_problems(entry)
     for key in ("excused", "near_miss"):
-        if entry.text(key) and not (root / entry.text(key)).is_file():
-            yield f"{entry.where} has no stored history at '{entry.text(key)}' ('{key}')."
+        yield from _history_problems(entry, key, root)
+
+
+def _token_problems(entry: _Entry) -> Iterator[str]:
+    if entry.text("token"):
+        try:
+            Token.from_text(entry.text("token"))
+        except TokenError as error:
+            yield f"{entry.where} has a token that cannot be run: {error}."
+
+
+def _history_problems(entry: _Entry, key: str, root: Path) -> Iterator[str]:
+    path = entry.text(key)
+    if path and not (root / path).is_file():
+        yield f"{entry.where} has no stored history at '{path}' ('{key}')."
+    elif path:
+        try:
+            read_stored(root / path)
+        except ValueError as error:
+            yield f"{entry.where} has something else than a stored history at '{path}' ('{key}'): {error}."
 
 
 def _range_problems(entry: _Entry) -> Iterator[str]:

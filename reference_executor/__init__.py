@@ -1,11 +1,12 @@
 """A complete reading of the specification of `concurrent.futures`, and a stand-in for it.
 
-Replace `concurrent.futures` by `reference_executor` in an import and the program runs as before: the futures are
-instances of the standard library's, the constants and exceptions are its own.
+Replace `concurrent.futures` by `reference_executor` in an import and the program runs as before: the
+futures are instances of the standard library's, the constants and exceptions are its own.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 from concurrent.futures import (
     ALL_COMPLETED,
     FIRST_COMPLETED,
@@ -55,6 +56,9 @@ _LAZY: Final = {
     "ProcessPoolExecutor": "reference_executor._process_pool",
     "ThreadPoolExecutor": "reference_executor._thread_pool",
 }
+if "InterpreterPoolExecutor" in concurrent.futures.__all__:
+    __all__ += ["InterpreterPoolExecutor"]
+    _LAZY["InterpreterPoolExecutor"] = "reference_executor._interpreter_pool"
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the pools and their exceptions

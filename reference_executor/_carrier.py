@@ -1,7 +1,7 @@
 """A carrier: the thread that carries call items to one worker at a time, and its answers back.
 
-What stalls for one task stalls here: pickling its arguments, a full pipe, a stopped worker, unpickling its result, its
-callbacks. The other carriers and the management thread go on.
+What stalls for one task stalls here: pickling its arguments, a full pipe, a stopped worker, unpickling its
+result, its callbacks. The other carriers and the management thread go on.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from reference_executor._messages import Packed, Raised, pack, unpack, unpack_raised
+from reference_executor._messages import Raised, pack, unpack, unpack_raised
 from reference_executor._worker_process import WorkerLostError, WorkerProcess
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class Carrier(threading.Thread):
             worker = self._worker = self._worker or self._pool.next_worker()
         except WorkerLostError:
             raise
-        except BaseException as error:  # noqa: BLE001 - pickling runs foreign code; starting a process may fail
+        except BaseException as error:  # noqa: BLE001 - unpickling runs foreign code, and what fails is this task only
+            del item  # The traceback keeps this frame: future and exception must form no cycle.
             self._pool.settle(work_id, None, error)
             return
         del item
@@ -63,7 +64,7 @@ class Carrier(threading.Thread):
             self._pool.bury(worker)
 
 
-def _pack_call(item: WorkItem[Any]) -> Packed:
+def _pack_call(item: WorkItem[Any]) -> bytes:
     """Pack the call, unless that was done early; and let go of it, since the worker has its own copy."""
     call = item.take_call()
     if isinstance(item.packed, Exception):
@@ -71,7 +72,7 @@ def _pack_call(item: WorkItem[Any]) -> Packed:
     return item.packed or pack(call)
 
 
-def _outcome(answer: Packed) -> tuple[Any, BaseException | None]:
+def _outcome(answer: bytes) -> tuple[Any, BaseException | None]:
     """Return the result and the exception in an answer."""
     try:
         message = unpack(answer)

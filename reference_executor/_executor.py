@@ -39,7 +39,7 @@ class Executor(concurrent.futures.Executor):
         chunksize: int = 1,  # noqa: ARG002 - has an effect in process pools only
         buffersize: int | None = None,
     ) -> Iterator[T]:
-        """Call `fn` with the items of the iterables, zipped to the shortest, and iterate over what it returns.
+        """Call `fn` with items of the iterables, zipped to the shortest; iterate over what it returns.
 
         Args:
             fn: What to call.
@@ -49,8 +49,9 @@ class Executor(concurrent.futures.Executor):
             buffersize: How many calls may be submitted at most whose results were not yet yielded.
 
         Returns:
-            The results, in the order of the inputs. The iterator raises what a call raised when it comes to it, and
-            `TimeoutError` when it has to wait for too long. When it ends early, what has not begun is cancelled.
+            The results, in the order of the inputs. The iterator raises what a call raised when it comes to
+            it, and `TimeoutError` when it has to wait for too long. When it ends early, what has not begun
+            is cancelled.
 
         Raises:
             TypeError: `buffersize` is no integer.
@@ -70,7 +71,8 @@ class Executor(concurrent.futures.Executor):
         It may be called any number of times, from any thread.
 
         Args:
-            wait: Return only when every future is done and the workers are gone. A worker cannot wait for its own
+            wait: Return only when every future is done and the workers are gone. A worker cannot wait for
+            its own
                 end: called from a task or a callback of this executor, this is not waited for.
             cancel_futures: Cancel the calls that have not begun.
         """
@@ -80,7 +82,10 @@ class Executor(concurrent.futures.Executor):
         return self
 
     def __exit__(
-        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
     ) -> bool | None:
         """Shut down and wait; an exception of the block goes on."""
         self.shutdown(wait=True)
@@ -133,7 +138,8 @@ def _results(
         while futures:
             futures[0].exception(None if deadline is None else deadline - time.monotonic())
             yield futures.popleft().result()
-            # Only now, since what was just yielded counts against the limit until the caller came back for more.
+            # Only now, since what was just yielded counts against the limit until the caller came back for
+            # more.
             futures.extend(itertools.islice(more, 1))
     finally:
         _cancel(futures)

@@ -25,9 +25,10 @@ FINISHED: Final = "FINISHED"
 
 #: Where each step leads from each state; a step that is missing here is refused and changes nothing.
 #:
-#: The specification has a state CANCELLED between PENDING and CANCELLED_AND_NOTIFIED, in which a future waits for a
-#: worker to notice. Nothing here ever enters it: `cancel` notifies on the spot, so a waiter never sleeps through a
-#: cancellation until a worker comes free. It stays in the table for futures that somebody put into it by hand.
+#: The specification has a state CANCELLED between PENDING and CANCELLED_AND_NOTIFIED, in which a future
+#: waits for a worker to notice. Nothing here ever enters it: `cancel` notifies on the spot, so a waiter
+#: never sleeps through a cancellation until a worker comes free. It stays in the table for futures that
+#: somebody put into it by hand.
 STEPS: Final[dict[str, dict[str, str]]] = {
     #            from        to
     "cancel": {PENDING: CANCELLED_AND_NOTIFIED},
@@ -206,8 +207,8 @@ class Future(concurrent.futures.Future[T]):
         """Make a step into a final state and wake whoever waits.
 
         Returns:
-            The callbacks, which the caller must hand to `_call_back` once it holds no lock; None if the step was
-            refused because the future is further on already.
+            The callbacks, which the caller must hand to `_call_back` once it holds no lock; None if the
+            step was refused because the future is further on already.
         """
         with self._condition:
             if self._state not in STEPS[step]:
@@ -232,8 +233,8 @@ class Future(concurrent.futures.Future[T]):
     def _call_back(self, callbacks: list[DoneCallback]) -> None:
         """Call every callback, whatever the others raise; hold no lock while calling this.
 
-        What is no `Exception` — Ctrl-C during a callback, say — goes on to the caller after the last callback.
-        The pools' own threads end it there.
+        What is no `Exception` — Ctrl-C during a callback, say — goes on to the caller after the last
+        callback. The pools' own threads end it there.
         """
         raised: BaseException | None = None
         for callback in callbacks:

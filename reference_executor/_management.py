@@ -5,15 +5,16 @@
                      +--------------------- settled -------------------+
                                                       management thread: has anybody died? is everything done?
 
-It is the classic design of a process pool, with one change. The classic pool has one call queue and one result queue
-that all workers share, and so locks that a killed worker can take to its grave, and messages that it can leave torn in
-the middle. Here each worker has two pipes of its own, and a *carrier*: a thread that takes call items to that worker
-and brings answers back. The management thread is left with life and death. It waits for the wake-up channel and for
-every worker's sentinel, and nothing that a task does can hold it up.
+It is the classic design of a process pool, with one change. The classic pool has one call queue and one
+result queue that all workers share, and so locks that a killed worker can take to its grave, and messages
+that it can leave torn in the middle. Here each worker has two pipes of its own, and a *carrier*: a thread
+that takes call items to that worker and brings answers back. The management thread is left with life and
+death. It waits for the wake-up channel and for every worker's sentinel, and nothing that a task does can
+hold it up.
 
-Two locks: `Pool.lock` guards the state below and is never held while foreign code runs (callbacks, pickling, the
-start of a process); a worker's `talking` is held while its carrier talks with it. Nobody takes the second while
-holding the first.
+Two locks: `Pool.lock` guards the state below and is never held while foreign code runs (callbacks,
+pickling, the start of a process); a worker's `talking` is held while its carrier talks with it. Nobody
+takes the second while holding the first.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reference_executor import _residents
 from reference_executor._carrier import Carrier
+from reference_executor._wake_up import WakeUpChannel
 from reference_executor._work import (
     Settled,
     WorkItem,
@@ -41,53 +43,28 @@ from reference_executor._work import (
 from reference_executor._worker_process import WorkerLostError, WorkerPlan, WorkerProcess, forget_fork_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from multiprocessing.connection import Connection
+    from collections.abc import Iterator
     from multiprocessing.process import BaseProcess
 
-#: Calls in the call queue beyond one for each worker: a carrier that comes back finds its next call ready. What is
-#: in the call queue counts as running and can no longer be cancelled, so there should be few.
+#: Calls in the call queue beyond one for each worker: a carrier that comes back finds its next call ready.
+#: What is in the call queue counts as running and can no longer be cancelled, so there should be few.
 EXTRA_QUEUED_CALLS: Final = 1
 
-_BROKEN: Final = "A process in the process pool was terminated abruptly while the future was running or pending"
-
-
-class WakeUpChannel:
-    """Gets the management thread out of its wait.
-
-    It is used a few times in the life of a pool and of each worker, never once for each call: it cannot fill up.
-    """
-
-    def __init__(self, plan: WorkerPlan) -> None:
-        """Open it."""
-        ends: tuple[Connection[Any, Any], Connection[Any, Any]] = plan.context.Pipe(duplex=False)
-        self.reader, self._writer = ends
-        _residents.pipe_ends.update(ends)
-
-    def ring(self) -> None:
-        """Wake the management thread."""
-        self._writer.send_bytes(b"")
-
-    def clear(self) -> None:
-        """Take everything out."""
-        while self.reader.poll():
-            self.reader.recv_bytes()
-
-    def close(self) -> None:
-        """Close both ends."""
-        for end in (self.reader, self._writer):
-            _residents.pipe_ends.discard(end)
-            end.close()
+_BROKEN: Final = (
+    "A process in the process pool was terminated abruptly while the future was running or pending"
+)
 
 
 class Pool:
-    """What the executor, the carriers and the management thread of one pool share. It does not know the executor."""
+    """What executor, carriers and management thread of a pool share. It does not know the executor."""
 
     def __init__(self, size: int, plan: WorkerPlan) -> None:
         """Make a pool without workers."""
         # Re-entrant: a finaliser that submits may run anywhere, also in the middle of `submit`.
         self.lock = threading.RLock()
-        self.work_items: dict[int, WorkItem[Any]] = {}  # Neither settled nor, with the lock released, cancelled.
+        self.work_items: dict[
+            int, WorkItem[Any]
+        ] = {}  # Neither settled nor, with the lock released, cancelled.
         self.processes: dict[int, BaseProcess] = {}
         self.cause: str | None = None  # Why the pool is broken.
         self.manager: threading.Thread | None = None
@@ -96,12 +73,14 @@ class Pool:
         self._ids = itertools.count()
         self._work_ids: deque[int] = deque()
         self._call_queue: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._room = size + EXTRA_QUEUED_CALLS  # In the call queue, which holds its calls until they are answered.
+        self._room = (
+            size + EXTRA_QUEUED_CALLS
+        )  # In the call queue, which holds its calls until they are answered.
         self._carriers: set[Carrier] = set()
         self._workers: set[WorkerProcess] = set()
         self._lost: set[WorkerProcess] = set()  # Reported by their carriers.
         self._starting = 0  # Workers being started. The lock is free meanwhile.
-        self._started = threading.Condition(self.lock)
+        self._changed = threading.Condition(self.lock)  # Notified when workers were started, or are gone.
         self._stalled = 0  # Carriers that are calling callbacks.
         self._closing = False
         self._dismissed = False
@@ -109,7 +88,8 @@ class Pool:
         self._failed: Settled = []  # Whose callbacks the management thread has still to call.
         self._wake_up: WakeUpChannel | None = None
         self._at_exit: util.Finalize | None = None
-        # Once there are threads, a forked child would inherit the locks that they hold: then fork all, or none.
+        # Once there are threads, a forked child would inherit the locks that they hold: then fork all, or
+        # none.
         self._forks = plan.context.get_start_method(allow_none=False) == "fork"
 
     # What the executor asks for.
@@ -142,23 +122,36 @@ class Pool:
 
     def join(self) -> None:
         """Wait until the workers are gone; in a thread of this pool, do not."""
-        if threading.current_thread() in {self.manager, *self._carriers}:
-            return
-        with self._started:
-            self._started.wait_for(lambda: self._starting == 0)
+        with self._changed:
+            if self._is_inside():
+                return
+            self._changed.wait_for(lambda: self._starting == 0)
             manager = self.manager
         if manager is not None:
             manager.join()
 
-    def signal_workers(self, send: Callable[[BaseProcess], None]) -> list[BaseProcess]:
-        """Close, cancel what has not begun, and signal every worker."""
+    def _is_inside(self) -> bool:
+        """Whether this is a thread of the pool, which cannot wait for its own end. Wants the lock."""
+        return threading.current_thread() in {self.manager, *self._carriers}
+
+    def terminate(self) -> None:
+        """Close, cancel what has not begun, and send SIGTERM to every worker."""
         self.close(cancel_futures=True)
-        with self._started:
-            self._started.wait_for(lambda: self._starting == 0)
-            processes = [worker.process for worker in self._workers]
-            for process in processes:
-                send(process)
-        return processes
+        with self._changed:
+            self._changed.wait_for(lambda: self._starting == 0)
+            for worker in self._workers:
+                worker.process.terminate()
+
+    def kill(self) -> None:
+        """Close, cancel what has not begun, kill every worker, and wait until they are dead."""
+        self.close(cancel_futures=True)
+        with self._changed:
+            self._changed.wait_for(lambda: self._starting == 0)
+            for worker in list(self._workers):
+                worker.kill()
+                self.report_lost(worker)
+            if not self._is_inside():
+                self._changed.wait_for(lambda: not self._workers)
 
     def owner_is_gone(self, _: object) -> None:
         """Close: nobody is left to submit more. Called by the garbage collector, anywhere."""
@@ -170,7 +163,7 @@ class Pool:
     def abandon(self) -> None:
         """In a forked child: nothing of this is ours, and some other thread may have held the locks."""
         self.lock = threading.RLock()
-        self._started = threading.Condition(self.lock)
+        self._changed = threading.Condition(self.lock)
         self._abandoned = True
         self._starting = 0
         self._wake_up = self.manager = None
@@ -194,7 +187,7 @@ class Pool:
     # Work: from the queue of work ids to the call queue to its end. `_move_work` wants the lock.
 
     def _move_work(self) -> None:
-        """Fill the call queue, marking its calls as running; when nothing is left to come, send the workers home."""
+        """Fill the call queue, marking its calls as running; when nothing is left, send the workers home."""
         while self._room and self._work_ids:
             work_id = self._work_ids.popleft()
             if self.work_items[work_id].future._start():  # noqa: SLF001 - ours
@@ -267,19 +260,22 @@ class Pool:
                 error = self._employ(worker) or error
             if error is not None and not self._carriers and not self._starting and self.work_items:
                 stranded = self._break(f"{_BROKEN}: no process could be started ({error!r})")
-            self._started.notify_all()
+            self._changed.notify_all()
             self._wake()
             nobody = not self._carriers
         call_back_all(stranded)
-        if error is not None and nobody:
-            raise error
+        try:
+            if error is not None and nobody:
+                raise error
+        finally:
+            del error  # Or it would form a cycle with its traceback, which keeps this frame.
 
     def _start_processes(self, count: int) -> tuple[list[WorkerProcess], BaseException | None]:
         workers: list[WorkerProcess] = []
         try:
             while len(workers) < count:
                 workers.append(WorkerProcess(self._plan))
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is known whether there are others
+        except BaseException as error:  # noqa: BLE001 - as in `_start_processes`
             return workers, error
         return workers, None
 
@@ -322,15 +318,18 @@ class Pool:
         self._remove(worker)
 
     def _remove(self, worker: WorkerProcess) -> None:
-        with worker.talking:  # Or a carrier that is still reading would read from whatever gets the number next.
+        with (
+            worker.talking
+        ):  # Or a carrier that is still reading would read from whatever gets the number next.
             worker.close()
         with self.lock:
             self._workers.discard(worker)
             self.processes.pop(worker.process.pid or 0, None)
+            self._changed.notify_all()
             self._wake()
 
     def report_lost(self, worker: WorkerProcess | None) -> None:
-        """Tell the management thread of a worker whose pipes have ended. Mostly it knows from the sentinel."""
+        """Tell the management thread of a worker whose pipes have ended; it may know already."""
         with self.lock:
             if worker is not None:
                 self._lost.add(worker)
@@ -340,9 +339,13 @@ class Pool:
 
     def _start_management(self) -> None:
         if self.manager is None:
-            self._wake_up = WakeUpChannel(self._plan)
+            self._wake_up = WakeUpChannel(self._plan.context)
             manager = threading.Thread(target=self._manage, name="ManagementThread", daemon=False)
-            manager.start()
+            try:
+                manager.start()
+            except Exception:
+                self._close_wake_up()
+                raise
             self.manager = manager
             _residents.residents.add(self)
             # In a process that `multiprocessing` started, its children are waited for before the threads are.
@@ -413,13 +416,16 @@ class Pool:
         self._failed.clear()
         for carrier in list(self._carriers):
             carrier.join()
+        self._close_wake_up()
+        if self._at_exit is not None:
+            self._at_exit.cancel()
+        _residents.residents.discard(self)
+
+    def _close_wake_up(self) -> None:
         with self.lock:
             wake_up, self._wake_up = self._wake_up, None
             if wake_up is not None:
                 wake_up.close()
-        if self._at_exit is not None:
-            self._at_exit.cancel()
-        _residents.residents.discard(self)
 
 
 def _end(worker: WorkerProcess) -> None:

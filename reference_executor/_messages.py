@@ -1,19 +1,19 @@
 """What travels between the pool and its workers, and how it is packed.
 
-To a worker travel calls, and `LEAVE`. Back travel its answers — one of the classes below for each call — and, when it
-leaves, its pid; or the news that its initializer failed. Everything that may go wrong in packing and unpacking is the task's own misfortune: it becomes
-the outcome of that task and of no other.
+To a worker travel calls, and `LEAVE`. Back travel its answers — one of the classes below for each call —
+and, when it leaves, its pid; or the news that its initializer failed. Everything that may go wrong in
+packing and unpacking is the task's own misfortune: it becomes the outcome of that task and of no other.
 """
 
 from __future__ import annotations
 
+import io
 import traceback
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Final, NamedTuple
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
-Packed = bytes | memoryview
 
 
 class Returned(NamedTuple):
@@ -33,7 +33,7 @@ class Raised(NamedTuple):
 
 
 class RemoteTraceback(Exception):  # noqa: N818 - named like the standard library's own
-    """The traceback of an exception in a worker, as text: the cause of the exception that comes out of the future."""
+    """The traceback of an exception in a worker, as text: the cause of what comes out of the future."""
 
     def __init__(self, tb: str) -> None:
         """Keep the text."""
@@ -45,44 +45,48 @@ class RemoteTraceback(Exception):  # noqa: N818 - named like the standard librar
         return self.tb
 
 
-def pack(message: object) -> Packed:
+def pack(message: object) -> bytes:
     """Pickle with the reducers of `multiprocessing`, so that its queues, locks and connections can travel."""
-    packed: memoryview = ForkingPickler.dumps(message)
-    return packed
+    # Not `ForkingPickler.dumps`: it returns a view, and while a view is exported its buffer cannot be freed
+    # in any order.
+    buffer = io.BytesIO()
+    ForkingPickler(buffer).dump(message)
+    return buffer.getvalue()
 
 
-def unpack(packed: Packed) -> Any:  # noqa: ANN401 - it may be anything
+def unpack(packed: bytes) -> Any:  # noqa: ANN401 - it may be anything
     """Undo `pack`."""
     return ForkingPickler.loads(packed)
 
 
 #: The message that sends a worker home.
-LEAVE: Final = bytes(pack(None))
+LEAVE: Final = pack(None)
 
-#: How the message begins that the initializer failed. No pickle begins so: whoever receives it need not unpack it.
+#: How the message begins that the initializer failed. No pickle begins so: whoever receives it need not
+#: unpack it.
 _FAILURE: Final = b"!"
 
 
-def pack_failure(error: BaseException) -> Packed:
+def pack_failure(error: BaseException) -> bytes:
     """Pack the news that the initializer raised this."""
     return _FAILURE + format_remote(error).encode(errors="backslashreplace")
 
 
-def failure_in(packed: Packed) -> str | None:
+def failure_in(packed: bytes) -> str | None:
     """Return the traceback of the initializer, if that is what the message is about."""
-    return bytes(packed[1:]).decode() if packed[:1] == _FAILURE else None
+    return packed[1:].decode() if packed[:1] == _FAILURE else None
 
 
-def pack_raised(error: BaseException) -> Packed:
+def pack_raised(error: BaseException) -> bytes:
     """Pack an exception; if that is impossible, pack the exception that says why."""
     text = format_remote(error)
     try:
-        return pack(Raised(bytes(pack(error)), text))
-    except BaseException as reason:  # noqa: BLE001 - pickling runs foreign code, which may raise anything
-        return pack(Raised(bytes(_pack_reason(reason)), text))
+        return pack(Raised(pack(error), text))
+    except BaseException as reason:  # noqa: BLE001 - unpickling runs foreign code, which may raise anything
+        return pack(Raised(_pack_reason(reason), text))
 
 
-def _pack_reason(reason: BaseException) -> Packed:
+def _pack_reason(reason: BaseException) -> bytes:
     try:
         return pack(reason)
     except BaseException:  # noqa: BLE001 - the same
@@ -93,18 +97,20 @@ def format_remote(error: BaseException) -> str:
     """Return the traceback with its chain, between quotes that set it apart from the local one."""
     try:
         text = "".join(traceback.format_exception(error))
-    except BaseException as reason:  # noqa: BLE001 - it asks the exception for its text, which is foreign code
+    except BaseException as reason:  # noqa: BLE001 - unpickling runs foreign code, which may raise anything
         text = f"{type(error).__name__}, whose traceback cannot be shown: {type(reason).__name__}\n"
     return f'\n"""\n{text}"""'
 
 
 def unpack_raised(raised: Raised) -> BaseException:
-    """Return the exception of a task, or the one that says why it cannot be had; with its remote traceback."""
+    """Return a task's exception, or one that says why it cannot be had; with its remote traceback."""
     try:
-        error = unpack(raised.exception)
-        if not isinstance(error, BaseException):
-            error = TypeError(f"an exception that became a {type(error).__name__} when unpickled")
+        unpacked = unpack(raised.exception)
     except BaseException as reason:  # noqa: BLE001 - unpickling runs foreign code, which may raise anything
-        error = reason.with_traceback(None)
+        unpacked = reason.with_traceback(None)
+    if isinstance(unpacked, BaseException):
+        error = unpacked
+    else:
+        error = TypeError(f"an exception that became a {type(unpacked).__name__} when unpickled")
     error.__cause__ = RemoteTraceback(raised.traceback)
     return error

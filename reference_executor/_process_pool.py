@@ -8,8 +8,6 @@ import multiprocessing
 import os
 import sys
 import weakref
-from multiprocessing import connection
-from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from reference_executor._executor import (
@@ -41,10 +39,11 @@ _ENOUGH_SEMAPHORES: Final = 256
 class ProcessPoolExecutor(Executor, concurrent.futures.ProcessPoolExecutor):
     """Makes calls in a pool of at most `max_workers` processes. Calls and outcomes must be picklable.
 
-    The standard library's class is a base only for those who ask for it with `isinstance`; nothing of it is used.
+    The standard library's class is a base only for those who ask for it with `isinstance`; nothing of it is
+    used.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the signature of the standard library's
+    def __init__(
         self,
         max_workers: int | None = None,
         mp_context: BaseContext | None = None,
@@ -124,12 +123,11 @@ class ProcessPoolExecutor(Executor, concurrent.futures.ProcessPoolExecutor):
 
     def terminate_workers(self) -> None:
         """Shut down without waiting, cancel what has not begun, and send SIGTERM to every worker."""
-        self._pool.signal_workers(BaseProcess.terminate)
+        self._pool.terminate()
 
     def kill_workers(self) -> None:
         """Shut down, cancel what has not begun, and kill every worker; return when they are dead."""
-        for process in self._pool.signal_workers(BaseProcess.kill):
-            connection.wait([process.sentinel])
+        self._pool.kill()
 
     @property
     def _executor_manager_thread(self) -> Any:  # type: ignore[override]  # noqa: ANN401 - tools look here
@@ -143,13 +141,15 @@ class ProcessPoolExecutor(Executor, concurrent.futures.ProcessPoolExecutor):
 def check_semaphores() -> None:
     """Raise NotImplementedError where semaphores are too few.
 
-    This pool uses none. But whoever makes a process pool shares locks and queues with its tasks, and relies on hearing
-    of it here — to fall back on threads — rather than from the first lock.
+    This pool uses none. But whoever makes a process pool shares locks and queues with its tasks, and relies
+    on hearing of it here — to fall back on threads — rather than from the first lock.
     """
     try:
         import multiprocessing.synchronize  # noqa: F401, PLC0415 - the import fails where there are none
     except ImportError as error:
-        raise NotImplementedError("this Python was built without the semaphores that multiprocessing needs") from error
+        raise NotImplementedError(
+            "this Python was built without the semaphores that multiprocessing needs"
+        ) from error
     try:
         available = os.sysconf("SC_SEM_NSEMS_MAX")
     except (AttributeError, ValueError):
@@ -180,7 +180,7 @@ def _check_max_tasks(max_tasks: int | None) -> None:
 
 
 def _checked_context(context: BaseContext | None, max_tasks: int | None) -> BaseContext:
-    """Return the context to use. Limited workers are replaced when there are threads, so they must not be forked."""
+    """Return the context to use. Limited workers are replaced beside threads, so they must not be forked."""
     if context is None:
         return multiprocessing.get_context("spawn" if max_tasks is not None else None)
     if max_tasks is not None and context.get_start_method(allow_none=False) == "fork":
@@ -194,8 +194,8 @@ def _checked_context(context: BaseContext | None, max_tasks: int | None) -> Base
 def _is_being_imported(fn: Callable[..., object]) -> bool:
     """Whether the module that a function lives in is being imported at the moment.
 
-    Pickling imports that module once more. In another thread that waits for the import to end, which may wait for the
-    call: so the call is then packed at once, in the thread that submits it.
+    Pickling imports that module once more. In another thread that waits for the import to end, which may
+    wait for the call: so the call is then packed at once, in the thread that submits it.
     """
     module = sys.modules.get(getattr(fn, "__module__", None) or "")
     return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
@@ -203,7 +203,7 @@ def _is_being_imported(fn: Callable[..., object]) -> bool:
 
 def _try_pack(call: object) -> bytes | Exception:
     try:
-        return bytes(pack(call))
+        return pack(call)
     except Exception as error:  # noqa: BLE001 - pickling runs foreign code; the future tells what it raised
         return error
 

@@ -1,8 +1,8 @@
 """Pools that live: the interpreter waits for them before it ends, and a forked child lets go of them.
 
-A pool moves in when its first worker starts and out when its last one has left. Nothing here needs a lock: adding to,
-discarding from and copying a set of objects that hash by identity are single steps. So there is no lock that a
-forked child could inherit in a locked state.
+A pool moves in when its first worker starts and out when its last one has left. Nothing here needs a lock:
+adding to, discarding from and copying a set of objects that hash by identity are single steps. So there is
+no lock that a forked child could inherit in a locked state.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Closable(Protocol):
 
 residents: set[Resident] = set()
 
-#: Every end of every pipe of this process's pools. A forked child that kept one open would hide the death of the
-#: process at the other end: end of file comes only when all copies are closed.
+#: Every end of every pipe of this process's pools. A forked child that kept one open would hide the death
+#: of the process at the other end: end of file comes only when all copies are closed.
 pipe_ends: set[Closable] = set()
 
 _ending = threading.Event()
@@ -88,6 +88,6 @@ def _let_go_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_let_go_in_child)
-# The public `atexit` comes too late: before it, the interpreter joins all non-daemon threads, and idle workers must
-# have been sent home by then. The standard library's own pools use the same hook.
+# The public `atexit` comes too late: before it, the interpreter joins all non-daemon threads, and idle
+# workers must have been sent home by then. The standard library's own pools use the same hook.
 threading._register_atexit(wait_for_all)  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public one

@@ -1,12 +1,13 @@
 """The thread pool: an executor, and the crew of threads that does its work.
 
-The executor is what clients hold; the crew is everything its threads share. The crew does not know the executor, so
-dropping the executor is noticed (by a weak reference) and sends the threads home once the accepted work is done.
+The executor is what clients hold; the crew is everything its threads share. The crew does not know the
+executor, so dropping the executor is noticed (by a weak reference) and sends the threads home once the
+accepted work is done.
 
-How many threads are needed is counted exactly: `demand` is the number of calls that wait or are being made, plus
-the callbacks that keep a thread busy. It falls *before* an outcome can be seen, so a client that submits one call
-after the other is served by one thread; and it rises again while callbacks run, so a stalled callback costs its own
-thread only.
+How many threads are needed is counted exactly: `demand` is the number of calls that wait or are being made,
+plus the callbacks that keep a thread busy. It falls *before* an outcome can be seen, so a client that
+submits one call after the other is served by one thread; and it rises again while callbacks run, so a
+stalled callback costs its own thread only.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import threading
 import weakref
 from collections import deque
 from concurrent.futures.thread import BrokenThreadPool
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar
 
 from reference_executor import _residents
 from reference_executor._executor import Executor, available_cpus, check_initializer, check_max_workers
-from reference_executor._future import LOGGER, DoneCallback, Future
+from reference_executor._future import LOGGER, Future
 from reference_executor._work import (
     Settled,
     WorkItem,
@@ -44,11 +45,14 @@ _INITIALIZER_FAILED: Final = "A thread initializer failed, the thread pool is no
 class ThreadPoolExecutor(Executor, concurrent.futures.ThreadPoolExecutor):
     """Makes calls in a pool of at most `max_workers` threads.
 
-    The standard library's class is a base only because asyncio's `set_default_executor` and others ask for it with
-    `isinstance`; nothing of it is used.
+    The standard library's class is a base only because asyncio's `set_default_executor` and others ask for
+    it with `isinstance`; nothing of it is used.
     """
 
     _counter = itertools.count().__next__
+    #: Where the threads make their calls, if not simply where they are; and what a broken pool raises.
+    _open_place: Callable[[], Place] | None = None
+    _broken_error: type[BrokenThreadPool] = BrokenThreadPool
 
     def __init__(
         self,
@@ -74,8 +78,10 @@ class ThreadPoolExecutor(Executor, concurrent.futures.ThreadPoolExecutor):
         check_max_workers(max_workers)
         check_initializer(initializer)
         self._max_workers = max_workers
-        self._thread_name_prefix = thread_name_prefix or f"ThreadPoolExecutor-{self._counter()}"
-        crew = Crew(max_workers, self._thread_name_prefix, initializer, initargs)
+        self._thread_name_prefix = thread_name_prefix or f"{type(self).__name__}-{self._counter()}"
+        crew = Crew(
+            max_workers, self._thread_name_prefix, initializer, initargs, self._open_place, self._broken_error
+        )
         crew.owner = weakref.ref(self, crew.owner_is_gone)
         self._crew = crew
         # Where the standard library has them, since tests and tools look there.
@@ -95,11 +101,27 @@ class ThreadPoolExecutor(Executor, concurrent.futures.ThreadPoolExecutor):
             self._crew.join()
 
 
+class Place(Protocol):
+    """Where a thread makes its calls: an interpreter of its own, say."""
+
+    def call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+        """Make a call there."""
+
+    def close(self) -> None:
+        """Leave it."""
+
+
 class Crew:
-    """The threads of a pool and what they share: the work, the count of what is needed, and why work is refused."""
+    """The threads of a pool and what they share: the work, how many are needed, why work is refused."""
 
     def __init__(
-        self, size: int, prefix: str, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
+        self,
+        size: int,
+        prefix: str,
+        initializer: Callable[..., object] | None,
+        initargs: tuple[Any, ...],
+        open_place: Callable[[], Place] | None,
+        broken_error: type[BrokenThreadPool],
     ) -> None:
         """Make a crew without threads."""
         self.owner: weakref.ref[ThreadPoolExecutor] | None = None
@@ -111,10 +133,13 @@ class Crew:
         self._prefix = prefix
         self._initializer = initializer
         self._initargs = initargs
+        self._open_place = open_place
+        self._broken_error = broken_error
         self._staff = 0  # Threads that serve, or are being started.
         self._demand = 0
-        # One entry for every call that ended since `_demand` was brought up to date: so that a thread that ends a call
-        # need not wait for the lock, which a client may hold for as long as it takes to start a thread.
+        # One entry for every call that ended since `_demand` was brought up to date: so that a thread that
+        # ends a call need not wait for the lock, which a client may hold for as long as it takes to start a
+        # thread.
         self._ended: deque[None] = deque()
         self._closed = False
         self._refusal: tuple[type[RuntimeError], str] | None = None
@@ -150,7 +175,9 @@ class Crew:
         if threading.current_thread() in self.threads:
             return
         joined: set[threading.Thread] = set()
-        while unjoined := self._snapshot() - joined:  # A thread whose callback stalls may still start another.
+        while (
+            unjoined := self._snapshot() - joined
+        ):  # A thread whose callback stalls may still start another.
             for thread in unjoined:
                 if thread.is_alive():
                     thread.join()
@@ -167,7 +194,10 @@ class Crew:
         """In a forked child: the threads are not here, and some other thread may have held the lock."""
         self.lock = threading.RLock()
         self.threads.clear()
-        self._refusal = (RuntimeError, "cannot schedule new futures in a forked child: the threads are the parent's")
+        self._refusal = (
+            RuntimeError,
+            "cannot schedule new futures in a forked child: the threads are the parent's",
+        )
 
     # What goes on inside; with the lock held.
 
@@ -195,7 +225,7 @@ class Crew:
         return items
 
     def _withdraw(self, item: WorkItem[Any]) -> None:
-        """Take a piece of work back that no thread could be started for; there is none that could have taken it."""
+        """Take back a piece of work for which no thread could be started; so none has taken it."""
         for other in self._take_all():
             if other is not item:
                 self._demand += 1
@@ -231,21 +261,25 @@ class Crew:
 
     def _serve(self) -> None:
         """Work until told to go home; then tell the next one."""
+        place: Place | None = None
         try:
-            if self._initialize():
+            place = self._open_place() if self._open_place is not None else None
+            if self._initialize(place):
                 while (item := self.queue.get()) is not None:
-                    self._perform(item)
+                    self._perform(item, place)
                     del item
                 self.queue.put(None)
         finally:
+            if place is not None:
+                place.close()
             self._resign()
 
-    def _initialize(self) -> bool:
+    def _initialize(self, place: Place | None) -> bool:
         if self._initializer is None:
             return True
         try:
-            self._initializer(*self._initargs)
-        except BaseException:
+            _call(place, self._initializer, self._initargs, {})
+        except BaseException:  # noqa: BLE001 - whatever it is, the pool is broken, and the error is logged
             LOGGER.critical("Exception in initializer:", exc_info=True)
             self._break()
             return False
@@ -254,22 +288,24 @@ class Crew:
     def _break(self) -> None:
         """Fail everything that waits. What other threads are doing goes on."""
         with self.lock:
-            self._refusal = (BrokenThreadPool, _INITIALIZER_FAILED)
-            failed = fail_all(self._take_all(), lambda: BrokenThreadPool(_INITIALIZER_FAILED))
+            self._refusal = (self._broken_error, _INITIALIZER_FAILED)
+            failed = fail_all(self._take_all(), lambda: self._broken_error(_INITIALIZER_FAILED))
         self._call_back(failed)
 
-    def _perform(self, item: WorkItem[Any]) -> None:
+    def _perform(self, item: WorkItem[Any], place: Place | None) -> None:
         """Make the call and settle its future, unless that is done already."""
         future = item.future
         if not future._start():  # noqa: SLF001 - ours
             self._ended.append(None)
             return
-        result, exception = _make_call(item)
+        result, exception = _make_call(item, place)
         self._ended.append(None)
         callbacks = future._settle("finish", result, exception)  # noqa: SLF001 - ours
-        del result, exception
         if callbacks:
             self._call_back([(future, callbacks)])
+        # A traceback keeps the frames above its own, too: without these names future and exception form no
+        # cycle.
+        del item, future, result, exception
 
     def _call_back(self, settled: Settled) -> None:
         """Call callbacks; meanwhile this thread counts as busy, so that others are started for the work."""
@@ -288,11 +324,18 @@ class Crew:
                 _residents.residents.discard(self)
 
 
-def _make_call(item: WorkItem[T]) -> tuple[T | None, BaseException | None]:
-    """Make a call; return what it returned or raised. The arguments are let go before anybody sees the outcome."""
+def _call(place: Place | None, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+    if place is None:
+        return fn(*args, **kwargs)
+    result: T = place.call(fn, args, kwargs)
+    return result
+
+
+def _make_call(item: WorkItem[T], place: Place | None) -> tuple[T | None, BaseException | None]:
+    """Make a call; return what it returned or raised, having let go of the arguments."""
     fn, args, kwargs = item.take_call()
     try:
-        return fn(*args, **kwargs), None
+        return _call(place, fn, args, kwargs), None
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the outcome
         return None, error
     finally:

@@ -1,13 +1,14 @@
 """`wait` and `as_completed`: to wait for several futures at once, from any executor, ours or not.
 
-Both hang a *waiter* on each future, which the future tells, under its own lock, that it is done; and both take it
-off again, however they end. A future that is done before its waiter hangs is noticed while hanging it, under the same
-lock: there is no moment at which a future can slip through.
+Both hang a *waiter* on each future, which the future tells, under its own lock, that it is done; and both
+take it off again, however they end. A future that is done before its waiter hangs is noticed while hanging
+it, under the same lock: there is no moment at which a future can slip through.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import queue
 import threading
 import time
@@ -46,7 +47,8 @@ class _Hall:
         self.done: set[AnyFuture] = set()
         self._needed = needed
         self._exception_is_enough = exception_is_enough
-        # A finaliser may settle a future in the middle of `_add`, in the same thread: both must bear re-entry.
+        # A finaliser may settle a future in the middle of `_add`, in the same thread: both must bear
+        # re-entry.
         self._lock = threading.RLock()
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
 
@@ -67,10 +69,8 @@ class _Hall:
 
     def wait(self, timeout: float | None) -> set[AnyFuture]:
         """Wait for the bell or the timeout; return the futures that are done by then."""
-        try:
+        with contextlib.suppress(queue.Empty):  # That the time is up is no error for `wait`.
             _get(self._bell, timeout)
-        except queue.Empty:
-            pass  # The time is up: that is no error for `wait`.
         with self._lock:
             return set(self.done)
 
@@ -142,7 +142,8 @@ def _completions(
     waiter = _Arrivals()
     try:
         _hang_all(waiter, pending)
-        # While the waiters were hung, futures arrived in the order of the hanging. Their numbers tell the true order.
+        # While the waiters were hung, futures arrived in the order of the hanging. Their numbers tell the
+        # true order.
         batch = sorted(_drain(waiter.arrived), key=_settled_number, reverse=True)
         while pending:
             if not batch:
@@ -166,12 +167,12 @@ def _next_arrival(waiter: _Arrivals, deadline: float | None, unfinished: int, to
 
 
 def _settled_number(future: AnyFuture) -> int:
-    """Tell when a future was settled, compared with others; we do not know it of futures that are not ours."""
+    """Tell when a future was settled, compared with others; of those that are not ours, nothing."""
     return future._settled_number if isinstance(future, Future) else 0  # noqa: SLF001 - ours
 
 
 def _get(source: queue.SimpleQueue[T], timeout: float | None) -> T:
-    """Take an item; `queue.Empty` after the timeout. Any number is a timeout, also negative ones and infinity."""
+    """Take an item; `queue.Empty` after the timeout, which may be any number, also infinity."""
     if timeout is None or timeout > threading.TIMEOUT_MAX:
         return source.get()
     return source.get(timeout=timeout) if timeout > 0 else source.get_nowait()
@@ -191,8 +192,8 @@ def _hang_all(waiter: _Waiter, futures: Iterable[AnyFuture]) -> None:
 
 def _hang(waiter: _Waiter, future: AnyFuture) -> None:
     """Hang a waiter on a future, and tell it at once if the future is done."""
-    with future._condition:  # noqa: SLF001 - the protocol that the standard library's futures and ours share
-        future._waiters.append(cast("concurrent.futures._base._Waiter", waiter))  # noqa: SLF001 - the same
+    with future._condition:  # noqa: SLF001 - as in `_hang`
+        future._waiters.append(cast("Any", waiter))  # noqa: SLF001 - the same
         if future.cancelled():
             waiter.add_cancelled(future)
         elif not future.done():
@@ -208,15 +209,18 @@ def _take_off(waiter: _Waiter, future: AnyFuture) -> None:
     """Take a waiter off a future, if it hangs there."""
     with future._condition:  # noqa: SLF001 - as in `_hang`
         if waiter in future._waiters:  # noqa: SLF001 - the same
-            future._waiters.remove(cast("concurrent.futures._base._Waiter", waiter))  # noqa: SLF001 - the same
-        # A future that is done may be going through its callbacks at the moment, without its lock: leave them alone.
+            future._waiters.remove(waiter)  # noqa: SLF001 - the same
+        # A future that is done may be going through its callbacks at the moment, without its lock: leave
+        # them alone.
         if not isinstance(future, Future) and not future.done():
             callbacks: list[Callable[..., object]] = future._done_callbacks  # type: ignore[attr-defined]  # noqa: SLF001
-            callbacks[:] = [each for each in callbacks if not (isinstance(each, _Whisper) and each.is_for(waiter))]
+            callbacks[:] = [
+                each for each in callbacks if not (isinstance(each, _Whisper) and each.is_for(waiter))
+            ]
 
 
 class _Whisper:
-    """A callback for futures that are not ours: the standard library's `cancel` tells callbacks, but no waiters.
+    """A callback for futures not ours: the standard library's `cancel` tells callbacks, but no waiters.
 
     It holds its waiter weakly, since a callback cannot always be taken off again.
     """

@@ -22,7 +22,7 @@ class WorkItem(Generic[T]):
     packed: bytes | Exception | None = None  # The call, if it was packed early; or why that failed.
 
     def take_call(self) -> tuple[Callable[..., T], tuple[Any, ...], dict[str, Any]]:
-        """Return the call and forget it, so that its arguments can be freed before anybody sees the outcome."""
+        """Return the call and forget it: its arguments can be freed before anybody sees the outcome."""
         call, self.call = self.call, None
         assert call is not None, "a call is made once"  # noqa: S101 - tells mypy what the state machine ensures
         return call
@@ -54,12 +54,15 @@ def call_back_all(settled: Settled) -> None:
         except BaseException as error:  # noqa: BLE001 - kept until the other callbacks were called, then raised
             raised = raised or error
     if raised is not None:
-        raise raised
+        try:
+            raise raised
+        finally:
+            del raised  # Or it would form a cycle with its traceback, which keeps this frame.
 
 
 def call_back_in_worker(future: Future[Any], callbacks: list[DoneCallback]) -> None:
     """Call the callbacks in a pool's own thread, which nothing that they raise may end."""
     try:
         future._call_back(callbacks)  # noqa: SLF001 - ours
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - it is logged
         LOGGER.exception("exception calling callback for %r", future)

@@ -1,7 +1,7 @@
 """What runs in a worker process: initialize, then take a call, make it, answer; until told to leave.
 
-A worker talks over two pipes of its own and shares no lock with anybody. Wherever it is killed, what dies with it is
-its own two pipes.
+A worker talks over two pipes of its own and shares no lock with anybody. Wherever it is killed, what dies
+with it is its own two pipes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from reference_executor import _residents
 from reference_executor._future import LOGGER
 from reference_executor._messages import (
     Call,
-    Packed,
     Returned,
     pack,
     pack_failure,
@@ -33,8 +32,8 @@ if TYPE_CHECKING:
 class Interrupts:
     """Lets SIGINT through to tasks and initializers only.
 
-    Ctrl-C reaches every process of the terminal. An idle worker has nothing to interrupt: if it raised KeyboardInterrupt
-    and ended, the pool would break, and with it the tasks of the others.
+    Ctrl-C reaches every process of the terminal. An idle worker has nothing to interrupt: if it raised
+    KeyboardInterrupt and ended, the pool would break, and with it the tasks of the others.
     """
 
     def __init__(self) -> None:
@@ -50,7 +49,8 @@ class Interrupts:
         """
         if threading.current_thread() is not threading.main_thread():
             return
-        # A program that runs an event loop has its signals written to a pipe; a forked worker must not write there.
+        # A program that runs an event loop has its signals written to a pipe; a forked worker must not
+        # write there.
         signal.set_wakeup_fd(-1)
         handler = signal.getsignal(signal.SIGINT)
         if callable(handler):
@@ -72,7 +72,7 @@ class Interrupts:
             self._handler(number, frame)
 
 
-def serve(
+def serve(  # noqa: PLR0913, PLR0917 - `Process` hands arguments over by position
     calls: Connection[Any, Any],
     results: Connection[Any, Any],
     initializer: Callable[..., object] | None,
@@ -94,7 +94,9 @@ def serve(
     ends = {calls, results}
     _residents.pipe_ends.update(ends)
     interrupts = Interrupts()
-    interrupts.install(blocked=sigint_is_blocked)  # For good: an interrupt must not disturb the way out either.
+    interrupts.install(
+        blocked=sigint_is_blocked
+    )  # For good: an interrupt must not disturb the way out either.
     try:
         if _initialize(results, interrupts, initializer, initargs):
             _answer_calls(calls, results, interrupts, max_tasks)
@@ -115,7 +117,7 @@ def _initialize(
         return True
     try:
         interrupts.call(initializer, initargs, {})
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is the outcome
         LOGGER.critical("Exception in initializer:", exc_info=True)
         results.send_bytes(pack_failure(error))
         return False
@@ -133,7 +135,7 @@ def _answer_calls(
         del answer  # It may be large, and the next call may be long in coming.
 
 
-def _answer(packed: Packed, interrupts: Interrupts) -> Packed | None:
+def _answer(packed: bytes, interrupts: Interrupts) -> bytes | None:
     """Make the call in a message and pack its outcome; None if the message says to leave.
 
     Every step runs foreign code: unpickling the call, the call, pickling what it returned.

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reference_executor import _residents
-from reference_executor._messages import LEAVE, Packed, failure_in, unpack
+from reference_executor._messages import LEAVE, failure_in, unpack
 from reference_executor._worker import serve
 
 if TYPE_CHECKING:
@@ -37,14 +37,15 @@ class WorkerPlan(NamedTuple):
 class WorkerProcess:
     """One worker process, from its start until it is gone.
 
-    One thread, its carrier, talks with it, in turns: a call, an answer. So both pipes are empty whenever the worker is
-    idle, and a worker that dies in the middle of a message harms nobody but that one conversation.
+    One thread, its carrier, talks with it, in turns: a call, an answer. So both pipes are empty whenever
+    the worker is idle, and a worker that dies in the middle of a message harms nobody but that one
+    conversation.
     """
 
     def __init__(self, plan: WorkerPlan) -> None:
         """Start it. If that fails, nothing is left behind."""
-        #: Held during a conversation. Whoever wants to judge a dead worker takes it first: by then its last words
-        #: have been heard. It cannot take long, since a dead worker's pipe ends.
+        #: Held during a conversation. Whoever wants to judge a dead worker takes it first: by then its last
+        #: words have been heard. It cannot take long, since a dead worker's pipe ends.
         self.talking = threading.Lock()
         #: Whether it has announced that it leaves. Guarded by `talking`.
         self.left = False
@@ -67,7 +68,7 @@ class WorkerProcess:
             _close(calls)
             _close(results)
 
-    def ask(self, call: Packed) -> Packed:
+    def ask(self, call: bytes) -> bytes:
         """Send a call, return the packed answer.
 
         Raises:
@@ -77,7 +78,9 @@ class WorkerProcess:
             try:
                 self._calls.send_bytes(call)
                 answer = self._results.recv_bytes()
-            except (EOFError, OSError) as error:
+            except Exception as error:
+                # Mostly the end of a pipe. But after anything else, too (too little memory, say), nobody knows where
+                # in the conversation one is.
                 raise WorkerLostError from error
             self._failure = failure_in(answer)
             if self._failure is not None:
@@ -135,13 +138,13 @@ class WorkerProcess:
         self.process.join()
 
     def close(self) -> None:
-        """Close our ends of the pipes. After the process was joined, never before: on macOS that may deadlock."""
+        """Close our ends of the pipes. Join the process before that: on macOS the reverse may deadlock."""
         _close(self._calls)
         _close(self._results)
 
 
 def forget_fork_server() -> None:
-    """In a forked child: let `multiprocessing` start a server of its own, since the parent's is not its child."""
+    """In a forked child: let `multiprocessing` start a server of its own; the parent's is not its child."""
     module = sys.modules.get("multiprocessing.forkserver")
     if module is None:
         return
@@ -159,7 +162,7 @@ def main_file() -> str | None:
 
 
 def _restore_main(file: str | None) -> None:
-    """Say again where the main program is: Python forgets it when that has run, and limited workers are still replaced."""
+    """Say again where the main program is. Python forgets it at the end, and workers are still replaced."""
     if file is not None and main_file() is None:
         sys.modules["__main__"].__file__ = file
 

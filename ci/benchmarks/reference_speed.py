@@ -1,9 +1,11 @@
+# ruff: noqa: INP001 - a script, not a module of a package
 """How fast the reference executor is, compared with the standard library in the same run.
 
     python ci/benchmarks/reference_speed.py [--rounds 7] [--start-method fork] [--json]
 
-Each workload runs on both by turns, first on the one, then on the other; what is printed is the ratio of the times
-(standard library / reference: above 1 the reference is faster), its median over the rounds and its spread.
+Each workload runs on both by turns, first on the one, then on the other; what is printed is the ratio of
+the times (standard library / reference: above 1 the reference is faster), its median over the rounds and
+its spread.
 """
 
 from __future__ import annotations
@@ -84,8 +86,13 @@ def starts(make: Maker, times: int) -> float:
 WORKLOADS = (
     Workload("10,000 submits and results, 4 threads", lambda library: submits(library.threads)),
     Workload("10,000 submits and results, 2 processes", lambda library: submits(library.processes)),
-    Workload("map of 10,000, chunksize 1, 2 processes", lambda library: maps(library.processes, nothing, CALLS, 1)),
-    Workload("map of 10,000, chunksize 100, 2 processes", lambda library: maps(library.processes, nothing, CALLS, 100)),
+    Workload(
+        "map of 10,000, chunksize 1, 2 processes", lambda library: maps(library.processes, nothing, CALLS, 1)
+    ),
+    Workload(
+        "map of 10,000, chunksize 100, 2 processes",
+        lambda library: maps(library.processes, nothing, CALLS, 100),
+    ),
     Workload("200 results of 1 MiB, 2 processes", lambda library: maps(library.processes, mebibyte, 200, 1)),
     Workload("start and shutdown, 4 threads", lambda library: starts(library.threads, 50)),
     Workload("start and shutdown, 2 processes", lambda library: starts(library.processes, 5)),

@@ -27,7 +27,7 @@ class Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile(name="quick", programs=150, budget=45.0, goes_on=False),
+        Profile(name="quick", programs=300, budget=45.0, goes_on=False),
         Profile(name="ci", programs=400, budget=300.0, goes_on=True),
         Profile(name="nightly", programs=2000, budget=7200.0, goes_on=True),
     )

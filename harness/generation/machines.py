@@ -37,6 +37,7 @@ ENDINGS: tuple[Ending, ...] = (
 )  # fmt: skip
 IN_PROCESS: tuple[Ending, ...] = (Return(gift="future"), Return(gift="generator"))
 ACROSS: tuple[Ending, ...] = (Return(gift="unpicklable"), Return(size=1 << 18), Raise())
+UNUSUAL: tuple[op.Arguments, ...] = ("zero workers", "negative workers", "default workers", "bad initializer")
 FEW = 9  # tasks in one program
 LARGE = 1 << 18  # bytes: more than any pipe takes at once
 
@@ -59,21 +60,42 @@ class ProgramMachine(RuleBasedStateMachine):
         self.composer = Composer(self.shape)
 
     @initialize(
-        workers=st.sampled_from([2, 1, 1, 2, 3]), named=OFTEN_FALSE, start=WHICH,
-        opening=st.lists(st.tuples(st.booleans(), WHICH), min_size=0, max_size=4),
-    )  # fmt: skip
-    def choose_pool(self, workers: int, named: bool, start: int, opening: list[tuple[bool, int]]) -> None:  # noqa: FBT001
-        """Choose the executor's size, how its workers start, and the first tasks."""
+        workers=st.sampled_from([2, 1, 1, 2, 3]),
+        named=OFTEN_FALSE,
+        start=WHICH,
+        crowded=st.booleans(),
+        opening=st.lists(st.tuples(OFTEN_FALSE, WHICH), max_size=4),
+        outside=st.sampled_from(range(24)),
+    )
+    def begin(  # noqa: PLR0913, PLR0917 - the dimensions of a beginning
+        self,
+        workers: int,
+        named: bool,  # noqa: FBT001 - drawn by Hypothesis
+        start: int,
+        crowded: bool,  # noqa: FBT001 - as above
+        opening: list[tuple[bool, int]],
+        outside: int,
+    ) -> None:
+        """Choose the pool and how its workers start; hold all of them, perhaps; submit the first tasks."""
         named = named and "thread_name_prefix" in self.shape.capabilities
         method: Any = pick(self.shape.starts, start)
-        self.composer.pools = [
-            Pool(workers=workers, named=named, start=method),
-            *self.more_pools(workers, method),
-        ]
+        first = Pool(workers=workers, named=named, start=method)
+        self.composer.pools = [first, *self.more_pools(workers, method)]
+        self.look_from_outside(outside)
+        if crowded and not self.shape.inline:
+            for pool in self.composer.pools:
+                for _ in range(pool.workers):
+                    self.composer.submit(pool.executor, self.composer.task(gated=True, ending=Return()))
         for gated, which in opening:
-            self.composer.submit(
-                self.executor(which), self.composer.task(gated=gated, ending=pick(self.openings, which))
-            )
+            task = self.composer.task(gated=gated, ending=pick(self.openings, which))
+            self.composer.submit(self.executor(which), task)
+
+    def look_from_outside(self, which: int) -> None:
+        """Inspect the executor, or build one with unusual arguments, now and then."""
+        if which < len(UNUSUAL):
+            self.composer.add(op.Construct(arguments=UNUSUAL[which]))
+        elif which == len(UNUSUAL):
+            self.composer.add(op.Inspect(executor="e0"))
 
     def more_pools(self, _workers: int, _method: Any) -> list[Pool]:  # noqa: ANN401 - one of a Literal
         """The pools beside the first: none, in most themes."""
@@ -102,23 +124,13 @@ class ProgramMachine(RuleBasedStateMachine):
         task = self.composer.task(gated=gated, ending=Return())
         self.composer.submit(self.executor(which), task)
 
-    @precondition(lambda self: self.room() and not self.shape.inline and not self.composer.steps)
-    @rule(queued=st.sampled_from(range(4)), ending=WHICH)
-    def crowd(self, queued: int, ending: int) -> None:
-        """Hold every worker at a gate, and queue tasks behind them: now it is known what is pending."""
-        for pool in self.composer.pools:
-            for _ in range(pool.workers):
-                self.composer.submit(pool.executor, self.composer.task(gated=True, ending=Return()))
-        for place in range(queued):
-            chosen = pick(ENDINGS, ending + place)
-            self.composer.submit(self.executor(place), self.composer.task(gated=False, ending=chosen))
-
     @precondition(lambda self: self.composer.closed)
     @rule(which=WHICH)
     def open_gate(self, which: int) -> None:
         """Let a task go on."""
         self.composer.open(pick(self.composer.closed, which))
 
+    @precondition(lambda self: not self.room())
     @rule()
     def rest(self) -> None:
         """Do nothing: Hypothesis needs a step that is always possible."""
@@ -209,21 +221,6 @@ class Lifecycle(ProgramMachine):
         """Enter a with block, or leave it."""
         self.composer.enter_or_leave("e0", raising=raising)
 
-    @precondition(lambda self: not self.composer.steps)
-    @rule(which=st.sampled_from(range(5)))
-    def look_from_outside(self, which: int) -> None:
-        """Inspect the executor, or build one with unusual arguments."""
-        unusual: tuple[op.Arguments, ...] = (
-            "zero workers",
-            "negative workers",
-            "default workers",
-            "bad initializer",
-        )
-        if which == len(unusual):
-            self.composer.add(op.Inspect(executor="e0"))
-        else:
-            self.composer.add(op.Construct(arguments=unusual[which]))
-
 
 class Waiting(ProgramMachine):
     """`wait` and `as_completed` over futures of one executor or two."""
@@ -259,12 +256,16 @@ class Waiting(ProgramMachine):
         chosen = pick(WHENS, when)
         self.composer.wait(names, chosen, pick(FORMS, form), hurried=hurried)
 
-    @rule(mask=st.sampled_from(range(512)), form=WHICH, hurried=OFTEN_FALSE, at_once=st.booleans())
-    def as_completed(self, mask: int, form: int, hurried: bool, at_once: bool) -> None:  # noqa: FBT001
-        """Iterate over some as they complete."""
+    @rule(mask=st.sampled_from(range(512)), form=WHICH, hurried=OFTEN_FALSE, then=st.sampled_from(range(4)))
+    def as_completed(self, mask: int, form: int, hurried: bool, then: int) -> None:  # noqa: FBT001 - drawn
+        """Iterate over some as they complete: at once, or after a gate was opened or a future cancelled."""
         names = self.some_futures(mask)
         self.composer.as_completed(names, pick(FORMS, form), hurried=hurried)
-        if at_once:
+        if then == 1 and self.composer.closed:
+            self.composer.open(self.composer.closed[0])
+        if then == 2 and names:  # noqa: PLR2004 - one of four ways to go on
+            self.composer.cancel(names[-1])
+        if then:
             self.composer.draw(self.composer.iterators[-1], all_of_it=True)
 
     @precondition(lambda self: self.composer.iterators)
@@ -323,7 +324,7 @@ class Mapping(ProgramMachine):
             options["chunksize"] = chunksize
         held = any(composer.progress.held(task) for task in tasks)
         if (hurried or held) and "map_timeout" in self.shape.capabilities:
-            options["timeout"] = 0.01
+            options["timeout"] = 0.01 if endings % 3 else 0.0
         composer.map("e0", tasks, **options)
 
     @precondition(lambda self: self.composer.iterators)

@@ -22,7 +22,7 @@ def judge_deaths(case: Case, tally: Tally) -> None:
             continue
         tracks = [track for track in case.tracks.values() if track.executor == executor]
         victims = _victims(case, executor)
-        manner = _manner(case, executor)
+        manner = manner_of_death(case, executor)
         for track in tracks:
             _judge_kept(case, tally, track, since)
             _judge_broken(case, tally, track, victims, manner)
@@ -39,7 +39,7 @@ def judge_deaths(case: Case, tally: Tally) -> None:
         _judge_instances(tally, tracks)
 
 
-def _manner(case: Case, executor: str) -> str:
+def manner_of_death(case: Case, executor: str) -> str:
     """How a worker of this executor died."""
     for call in case.of(op.Kill):
         if isinstance(call.step, op.Kill) and call.step.executor == executor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.judge.case import FOREVER, Call, Case
+from harness.judge.deaths import manner_of_death
 from harness.values import operation as op
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def _hang_rule(case: Case, stuck: Call) -> tuple[str, str]:
             return _hanging_shutdown(case, stuck, executor)
         case op.Result(future=name) | op.Error(future=name) if name in case.tracks:
             return _hanging_read(case, stuck, name)
+        case op.Wait(futures=()):
+            return "WAIT-09", ""
         case op.Wait(futures=futures, return_when=when):
             rule = {"FIRST_COMPLETED": "WAIT-03", "FIRST_EXCEPTION": "WAIT-04"}.get(when, "WAIT-02")
             done = [name for name in futures if case.done_since.get(name, FOREVER) < stuck.begin]
@@ -59,8 +62,6 @@ def _hang_rule(case: Case, stuck: Call) -> tuple[str, str]:
             return "MAP-06", ""
         case op.Map():
             return "MAP-03", ""
-        case op.Cancel() | op.Running() | op.Cancelled() | op.Done() | op.Observe() | op.Repr():
-            return "FUT-18", ""
         case _:
             return "LIFE-02", ""
 
@@ -68,10 +69,12 @@ def _hang_rule(case: Case, stuck: Call) -> tuple[str, str]:
 def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]:
     if case.left_by_exception(executor):
         return "RES-13", ""
+    if not isinstance(stuck.step, op.Leave) and not getattr(stuck.step, "wait", True):
+        return "SHD-02", ""
     earlier = [call for call in case.shutdowns(executor) if call.answered]
     shut = case.shut_since(executor)
     if case.deaths[executor] < FOREVER:
-        return "BRK-05", "killed after shutdown" if shut <= case.deaths[executor] else _cancelled_shape(
+        return _death_rule(case, executor, "BRK-05"), "killed after shutdown" if shut <= case.deaths[executor] else _cancelled_shape(
             case, executor
         )
     if earlier:
@@ -82,6 +85,11 @@ def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]
         track.task.script.argument < 0 for track in case.tracks.values() if track.executor == executor
     )
     return "SHD-01", "unpicklable" if unsendable else ""
+
+
+def _death_rule(case: Case, executor: str, rule: str) -> str:
+    """BRK-07 says that the other rules hold for every manner of death; it is named where only that differs."""
+    return rule if manner_of_death(case, executor) == "SIGKILL" else "BRK-07"
 
 
 def _cancelled_shape(case: Case, executor: str) -> str:
@@ -103,7 +111,7 @@ def _hanging_read(case: Case, stuck: Call, name: str) -> tuple[str, str]:
         return "RES-04", ""
     if case.deaths[track.executor] < FOREVER:
         shut = case.shut_since(track.executor) <= case.deaths[track.executor]
-        return "BRK-01", "killed after shutdown" if shut else _cancelled_shape(case, track.executor)
+        return _death_rule(case, track.executor, "BRK-01"), "killed after shutdown" if shut else _cancelled_shape(case, track.executor)
     if track.task.script.argument < 0:
         return "PKL-01", ""
     if getattr(track.task.script.ending, "gift", "") == "unpicklable" and case.subject.kind != "thread":

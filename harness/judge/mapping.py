@@ -26,10 +26,11 @@ def _judge_call(case: Case, tally: Tally, call: Call, step: op.Map) -> None:
     outcome = call.outcome
     used = step.tasks[: len(step.tasks) - (step.shorter or 0)]
     shut = min((each.end for each in case.shutdowns(step.executor)), default=FOREVER) < call.begin
-    if step.chunksize < 1 and case.subject.kind == "process":
+    if step.chunksize < 1:
         right = isinstance(outcome, Raised) and "ValueError" in outcome.bases
-        tally.check("MAP-14", right, "a chunksize below 1 is accepted", call)
-        return
+        if right or case.subject.kind == "process":  # for a thread pool it has no effect, and any answer will do
+            tally.check("MAP-14", right, "a chunksize below 1 is accepted", call)
+            return
     if shut and used and step.fails_at is None:
         refused = isinstance(outcome, Raised) and "RuntimeError" in outcome.bases
         tally.check("MAP-13", refused, "map after shutdown is accepted", call)
@@ -52,7 +53,7 @@ def _judge_refusal(case: Case, tally: Tally, call: Call, step: op.Map, outcome: 
     if step.fails_at is not None and "LookupError" in outcome.bases:
         tally.hold("MAP-11")
     elif case.deaths[step.executor] == FOREVER and case.shut_since(step.executor) > call.end:
-        tally.blame("MAP-01", "map raises", call)
+        tally.blame("MAP-01" if step.chunksize == 1 else "MAP-07", "map raises", call)
 
 
 class _Reading:
@@ -135,11 +136,16 @@ def _judge_end(case: Case, tally: Tally, reading: _Reading, used: tuple[str, ...
                 rule, f"{used[raisers[0]]} raised, and the iterator ends as if all was well", *reading.calls
             )
             return
+        if reading.step.fails_at is not None:
+            text = "the iterable raised, and the iterator ends as if all was well"
+            tally.blame("MAP-11", text, *reading.calls)
+            return
         complete = len(reading.items) == len(used)
-        rule = "MAP-02" if reading.step.shorter else "MAP-09"
+        rule = "MAP-09" if reading.step.chunksize == 1 else "MAP-07"
+        rule = "MAP-02" if reading.step.shorter else rule
         tally.check(rule, complete, f"{len(reading.items)} of {len(used)} results", *reading.calls)
         ran = [task for task in used if len(case.tasks[task].starts) != 1]
-        if reading.step.fails_at is None:
+        if complete:
             tally.check("MAP-09", not ran, f"{', '.join(ran)} did not run exactly once", *reading.calls)
     elif reading.end is not None and not disturbed:
         _judge_error(case, tally, reading, used, raisers)

@@ -25,6 +25,13 @@ def judge_submits(case: Case, tally: Tally) -> None:
         if shut:
             right = isinstance(call.outcome, Raised) and "RuntimeError" in call.outcome.bases
             tally.check("SUB-04", right, "submit after shutdown does not raise RuntimeError", call)
+            block = [
+                each
+                for each in case.shutdowns(executor)
+                if isinstance(each.step, op.Leave) and each.end < call.begin
+            ]
+            if block and not refused:
+                tally.blame("SHD-06", "leaving the with block did not shut the executor down", block[-1], call)
             if case.tasks[step.task].starts:
                 tally.blame("SUB-04", f"{step.task} was refused after shutdown, and ran", call)
         elif broken:
@@ -35,7 +42,7 @@ def judge_submits(case: Case, tally: Tally) -> None:
                     "BRK-04", right, "after a future has failed with BrokenExecutor, submit goes on", call
                 )
         elif refused and case.shut_since(executor) > call.end and case.deaths[executor] > call.end:
-            tally.blame("SUB-02", "submit on an open pool raises", call)
+            tally.blame("SUB-01" if step.keywords else "SUB-02", "submit on an open pool raises", call)
         elif isinstance(call.outcome, Submitted) and case.held(executor, call.begin, call.end):
             tally.hold("SUB-02")
 
@@ -86,6 +93,8 @@ def judge_starts(case: Case, tally: Tally) -> None:
         if case.left_by_exception(quiet.executor):
             text = f"{case.left_by_exception(quiet.executor)} raised to leave its thread, and now {names} does not start"
             tally.blame("RES-13", text)
+        elif _mapped(case).issuperset(quiet.queued):
+            tally.blame("MAP-03", f"map has returned, and nothing moves, and yet {names} does not start")
         elif quiet.held == 0:
             tally.blame(
                 "SUB-09", f"nothing runs and nothing moves, and yet {names} does not start", shape="idle"
@@ -112,6 +121,11 @@ def judge_starts(case: Case, tally: Tally) -> None:
             tally.hold("POOL-02")
         if pool.named and case.subject.kind == "thread":
             _judge_names(case, tally, name)
+
+
+def _mapped(case: Case) -> set[str]:
+    """The tasks that were given to `map`."""
+    return {task for call in case.of(op.Map) for task in getattr(call.step, "tasks", ())}
 
 
 def _steps(case: Case, task: str) -> list[tuple[int, int]]:

@@ -36,7 +36,9 @@ def _judge_wait(case: Case, tally: Tally, call: Call, step: op.Wait) -> None:
         tally.check("WAIT-10", right, "an invalid return_when is accepted", call, shape=shape)
         return
     if isinstance(outcome, Raised):
-        rule = "WAIT-07" if "TimeoutError" in outcome.bases else "WAIT-01"
+        mixed = len({case.tracks[name].executor for name in step.futures if name in case.tracks}) > 1
+        rule = "WAIT-08" if mixed else "WAIT-01" if step.futures else "WAIT-09"
+        rule = "WAIT-07" if "TimeoutError" in outcome.bases else rule
         rule = (
             {"doubled": "WAIT-05", "generator": "WAIT-13"}.get(step.form, rule) if rule == "WAIT-01" else rule
         )
@@ -203,7 +205,8 @@ def _judge_ending(  # noqa: PLR0913, PLR0917 - the parts of one observation
     else:
         tally.hold("ASC-04")
     for name in sorted(set(step.futures) - set(given)):
-        if name in case.tracks and _done_before(case, name, made):
+        cancelled = name in case.tracks and case.cancelled_since[name] < finished.begin
+        if name in case.tracks and (cancelled or _done_before(case, name, made)):
             shape = _missing_shape(case, name)
             rule = "ASC-02" if shape == "finished" else "ASC-05"
             tally.blame(

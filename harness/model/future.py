@@ -1,8 +1,8 @@
-"""One future as a state machine that may be in several states at once, because a client cannot see everything.
+"""One future as a state machine, in several states at once because a client cannot see everything.
 
-A state is a phase and how far the task's body has come. The tables below are the whole model: what every question
-answers in every state, and what can happen silently. `step` functions go from sets of states to sets of states; an
-empty set means that no order explains what was seen.
+A state is a phase and how far the task's body has come. The tables below are the whole model: what every
+question answers in every state, and what can happen silently. `step` functions go from sets of states to
+sets of states; an empty set means that no order explains what was seen.
 """
 
 from __future__ import annotations
@@ -47,12 +47,19 @@ Answer: TypeAlias = str
 
 
 class Circumstances(NamedTuple):
-    """What else is true while time passes: may a queued task be claimed, cancelled by a shutdown, or broken?"""
+    """What else is true while time passes.
+
+    Attributes:
+        may_start: A worker may claim a queued task.
+        may_cancel: A shutdown may cancel it.
+        may_break: Its pool may break.
+        may_fail_unstarted: Its call cannot be pickled, so that it may end with an error and without a body.
+    """
 
     may_start: bool = True
     may_cancel: bool = False
     may_break: bool = False
-    may_fail_unstarted: bool = False  # its call cannot be pickled
+    may_fail_unstarted: bool = False
 
 
 PENDING = State(Phase.PENDING)

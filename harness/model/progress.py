@@ -1,8 +1,9 @@
-"""Does a program make progress? Decided before it runs, so that a hang is a fault only where it must not happen.
+"""Does a program make progress? Decided before it runs: a hang is a fault only where it must not happen.
 
-A call that waits is *safe* if it returns on every executor that keeps its promises, whatever the order in which
-tasks start: the tasks it waits for have no closed gate, and tasks that do stand at closed gates cannot take up all
-workers. The analysis errs on the safe side: a cancelled task still counts as one that may hold a worker.
+A call that waits is *safe* if it returns on every executor that keeps its promises, whatever the order in
+which tasks start: the tasks it waits for have no closed gate, and tasks that do stand at closed gates
+cannot take up all workers. The analysis errs on the safe side: a cancelled task still counts as one that
+may hold a worker.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.values import operation as op
+from harness.values.program import Raise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,12 +64,7 @@ class Progress:
             case op.Result(future=future, timeout=None) | op.Error(future=future, timeout=None):
                 return future in self.task_of and self.ends(self.task_of[future])
             case op.Wait(timeout=None, futures=futures, return_when=when):
-                ends = [self.ends(self.task_of[name]) for name in futures if name in self.task_of]
-                return (
-                    (any(ends) if when == "FIRST_COMPLETED" else all(ends))
-                    or not futures
-                    or when == "NONSENSE"
-                )
+                return self._wait_returns(tuple(self.task_of[name] for name in futures if name in self.task_of), when)
             case op.Next(iterator=iterator) | op.Drain(iterator=iterator):
                 waited = self.items_of.get(iterator) or tuple(
                     self.task_of[name] for name in self.futures_of.get(iterator, ()) if name in self.task_of
@@ -77,6 +74,14 @@ class Progress:
                 return not any(self.held(task) for task in self.given_to[executor])
             case _:
                 return True
+
+    def _wait_returns(self, tasks: tuple[str, ...], when: op.ReturnWhen) -> bool:
+        """Whether the condition of a `wait` over these tasks is sure to be met."""
+        ends = [task for task in tasks if self.ends(task)]
+        if when == "NONSENSE" or len(ends) == len(tasks):
+            return True
+        raises = any(isinstance(self.scripts[task].ending, Raise) for task in ends)
+        return {"FIRST_COMPLETED": bool(ends), "FIRST_EXCEPTION": raises}.get(when, False)
 
     def after(self, step: op.Operation) -> None:
         """Take note of an operation."""
@@ -104,7 +109,11 @@ class Progress:
 
 
 def objection(program: Program) -> str:
-    """Why a program is no fair test, or nothing: a symbol used before it exists, or a call that may rightly hang."""
+    """Why a program is no fair test: a symbol used before it exists, or a call that may rightly hang.
+
+    Returns:
+        One sentence, empty if there is nothing to object to.
+    """
     for lane in program.lanes:
         known = Progress.of(program)
         for index, step in enumerate(lane.operations):

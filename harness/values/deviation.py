@@ -9,9 +9,10 @@ from dataclasses import dataclass
 class Deviation:
     """Excuses witnesses of some rules that match a narrow pattern; it never switches a rule off.
 
-    `component` is whose departure it is (inherited by every executor whose component is CPython's own); `since` and
-    `until` are inclusive Python versions; `issue` is a ``gh-``/``bpo-`` number or ``unreported``; `pattern` are
-    names of the closed vocabulary in `harness.judge.patterns`, all of which must match.
+    `component` is whose departure it is (inherited by every executor whose component is CPython's own);
+    `since` and `until` are inclusive Python versions; `issue` is a ``gh-``/``bpo-`` number or
+    ``unreported``; `pattern` are names of the closed vocabulary in `harness.judge.patterns`, all of which
+    must match.
     """
 
     id: str

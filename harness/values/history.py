@@ -1,8 +1,9 @@
 """What was observed in one run, as a list of events with stamps.
 
-Stamps are integers that grow with time: nanoseconds of ``time.monotonic_ns`` in the real arena (comparable between
-the processes of one machine), step numbers in the simulated world. Events with equal stamps are concurrent. A call
-that never returned has a `Called` and no `Answered`: it stays in the history with an open end.
+Stamps are integers that grow with time: nanoseconds of ``time.monotonic_ns`` in the real arena (comparable
+between the processes of one machine), step numbers in the simulated world. Events with equal stamps are
+concurrent. A call that never returned has a `Called` and no `Answered`: it stays in the history with an
+open end.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from harness.values.codec import decode, encode
-from harness.values.outcome import Outcome
-from harness.values.program import Program
+from harness.values.outcome import Outcome  # noqa: TC001 - the codec reads the types of the fields
+from harness.values.program import Program  # noqa: TC001 - as above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """A task entered its body in process `pid`, thread `thread`; `intact` tells whether its arguments arrived."""
+    """A task entered its body in `thread` of process `pid`; `intact` tells whether its arguments arrived."""
 
     at: int
     task: str
@@ -59,7 +60,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entered:
-    """A done callback that does more than record was entered; if no `CalledBack` follows, it is still inside."""
+    """A done callback that does more than record was entered; without a `CalledBack` it is still inside."""
 
     at: int
     callback: str
@@ -70,8 +71,8 @@ class Entered:
 class CalledBack:
     """A done callback was called.
 
-    `state` is running, cancelled, done as 0 and 1; `ready` whether reading did not block; `own` whether its only
-    argument was its future; `trouble` what its deed raised, if anything; `until` the stamp of its end.
+    `state` is running, cancelled, done as 0 and 1; `ready` whether reading did not block; `own` whether its
+    only argument was its future; `trouble` what its deed raised, if anything; `until` the stamp of its end.
     """
 
     at: int
@@ -88,7 +89,7 @@ class CalledBack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quiet:
-    """Nothing moved any more although something was expected: `queued` tasks could start, `held` are in bodies."""
+    """Nothing moved although something was expected: `queued` tasks could start, `held` are in bodies."""
 
     at: int
     queued: tuple[str, ...]

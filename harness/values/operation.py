@@ -1,7 +1,7 @@
 """The closed vocabulary: one call a client can make, or one fault it can inject.
 
-Operations name executors (``e0``), tasks (``t0``), futures (``f0``), iterators (``i0``), callbacks (``c0``) and
-gates (``g0``) by symbols; there is never a live object in one. All times are in seconds.
+Operations name executors (``e0``), tasks (``t0``), futures (``f0``), iterators (``i0``), callbacks (``c0``)
+and gates (``g0``) by symbols; there is never a live object in one. All times are in seconds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Arguments: TypeAlias = Literal["zero workers", "negative workers", "default work
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submit:
-    """``future = executor.submit(play, ticket of task, ...)``; with `keywords`, awkward keyword arguments too."""
+    """``future = executor.submit(play, ticket of task, ...)``; with `keywords`, awkward keywords too."""
 
     executor: str
     future: str
@@ -91,8 +91,8 @@ class Error:
 class AddCallback:
     """``future.add_done_callback(...)`` with a callback that reports itself and then does its `deed`.
 
-    ``add`` adds a recording callback named after this one; ``submit`` submits the task `task`; ``shutdown`` calls
-    ``shutdown(wait=False)`` on the executor; ``query`` calls every reading method of the future.
+    ``add`` adds a recording callback named after this one; ``submit`` submits the task `task`; ``shutdown``
+    calls ``shutdown(wait=False)`` on the executor; ``query`` calls every reading method of the future.
     """
 
     future: str
@@ -126,8 +126,8 @@ class AsCompleted:
 class Map:
     """``iterator = executor.map(play, tickets of tasks[, numbers], timeout=..., chunksize=...)``.
 
-    With `shorter`, a second iterable that many items shorter is zipped in; with `fails_at`, the iterable of tickets
-    raises when that index is asked for.
+    With `shorter`, a second iterable that many items shorter is zipped in; with `fails_at`, the iterable of
+    tickets raises when that index is asked for.
     """
 
     executor: str

@@ -10,10 +10,11 @@ from typing import TypeAlias
 class Raised:
     """An exception, raised by the call or (inside `Returned`) handed over as its value.
 
-    `bases` are the names of its class and that class's bases; `task` the task that says it made it, if any; `same`
-    whether it is the very object that the task made (None where that cannot be known); `serial` numbers the
-    exception objects of a run, so that equal numbers mean the same object; `remote` says that its cause tells of
-    the task's own frames, as text from another process, and `chained` that it tells of the `KeyError` behind it.
+    `bases` are the names of its class and that class's bases; `task` the task that says it made it, if any;
+    `same` whether it is the very object that the task made (None where that cannot be known); `serial`
+    numbers the exception objects of a run, so that equal numbers mean the same object; `remote` says that
+    its cause tells of the task's own frames, as text from another process, and `chained` that it tells of
+    the `KeyError` behind it.
     """
 
     error: str
@@ -30,8 +31,8 @@ class Raised:
 class Returned:
     """The call returned; `value` describes what (``parcel t0 whole``, ``None``, ``True``).
 
-    `same` says whether it is the very object that the task made (None where that cannot be known); `error` tells
-    more of a value that is an exception.
+    `same` says whether it is the very object that the task made (None where that cannot be known); `error`
+    tells more of a value that is an exception.
     """
 
     value: str
@@ -41,7 +42,7 @@ class Returned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class States:
-    """Answers of ``running()``, ``cancelled()``, ``done()``, asked in this order; one string of 0 and 1 each time."""
+    """What ``running()``, ``cancelled()``, ``done()`` said, in this order: a string of 0 and 1 each time."""
 
     seen: tuple[str, ...]
 

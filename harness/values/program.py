@@ -17,6 +17,7 @@ from harness.values.operation import (
     Observe,
     Operation,
     Release,
+    Repr,
     Result,
     Shutdown,
     Submit,
@@ -136,14 +137,25 @@ def futures_of(program: Program) -> tuple[str, ...]:
 def epilogue(program: Program) -> tuple[Operation, ...]:
     """What every program ends with: nothing stays closed, unread or unshut.
 
-    Gates open, `map` iterators are drained, executors shut down, every outcome is read, references are dropped, and what
-    is left behind is counted.
+    Gates open, `map` iterators are drained, executors shut down, every outcome is read, references are
+    dropped, and what is left behind is counted.
     """
     steps: list[Operation] = [Release()]
     for lane in program.lanes:
         steps += [Drain(iterator=op.iterator) for op in lane.operations if isinstance(op, Map)]
-    steps += [Shutdown(executor=pool.executor) for pool in program.pools]
+    steps += [Shutdown(executor=pool.executor, cancel_futures=_cancels(program, pool)) for pool in program.pools]
     for future in futures_of(program):
-        steps += [Observe(future=future, times=1), Result(future=future), Error(future=future)]
+        steps += [Observe(future=future, times=1), Result(future=future), Error(future=future), Repr(future=future)]
     steps.append(Census())
     return tuple(steps)
+
+
+def _cancels(program: Program, pool: Pool) -> bool:
+    """Whether the last shutdown of this pool cancelled: then the epilogue's does, too, and takes nothing back."""
+    flags = [
+        step.cancel_futures
+        for lane in program.lanes
+        for step in lane.operations
+        if isinstance(step, Shutdown) and step.executor == pool.executor
+    ]
+    return bool(flags) and flags[-1]

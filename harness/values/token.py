@@ -1,7 +1,8 @@
 """Tokens: a failing program as one line of text that any machine can run again.
 
-``exh1.<check>.<base64url(zlib(canonical JSON))>``. The short id of a token is six letters of the same hash; it names
-the file under which a token is kept. A token is data from strangers: it holds names of the closed vocabulary only.
+``exh1.<check>.<base64url(zlib(canonical JSON))>``. The short id of a token is six letters of the same hash;
+it names the file under which a token is kept. A token is data from strangers: it holds names of the closed
+vocabulary only.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import zlib
 from dataclasses import dataclass
 
 from harness.values.codec import DecodeError, decode, encode
-from harness.values.program import Program
+from harness.values.program import Program  # noqa: TC001 - the codec reads the types of the fields
 
 FORMAT = "exh1"
 _LARGEST = 1 << 20  # bytes of JSON; a token that inflates beyond is damage or malice
+_LONGEST_SHOWN = 40  # characters of a foreign text that an error repeats
 
 
 class TokenError(ValueError):
@@ -57,7 +59,9 @@ class Token:
         if not head.startswith("exh") or not body:
             raise TokenError(f"{_shown(text)} is no token: a token looks like {FORMAT}.0dc722.eNpd")
         if head != FORMAT:
-            raise TokenError(f"the token has the format {head!r}, and this version reads {FORMAT!r} only")
+            raise TokenError(
+                f"the token has the format {_shown(head)}, and this version reads {FORMAT!r} only"
+            )
         data = _inflate(body)
         if _check(data) != check:
             raise TokenError(
@@ -65,6 +69,10 @@ class Token:
             )
         try:
             return decode(Token, json.loads(data))
+        except RecursionError:
+            raise TokenError(
+                "the token holds something this version does not know: endless nesting"
+            ) from None
         except (DecodeError, ValueError) as error:
             raise TokenError(f"the token holds something this version does not know: {error}") from None
 
@@ -76,8 +84,8 @@ def _inflate(body: str) -> bytes:
         data = inflater.decompress(packed, _LARGEST)
     except (binascii.Error, ValueError, zlib.error):
         raise TokenError("the token is damaged: its body cannot be unpacked; copy it again, whole") from None
-    if not inflater.eof:
-        raise TokenError("the token is damaged: its body is cut short or far too large")
+    if not inflater.eof or inflater.unused_data:
+        raise TokenError("the token is damaged: its body is cut short, too long or far too large")
     return data
 
 
@@ -86,4 +94,4 @@ def _check(data: bytes) -> str:
 
 
 def _shown(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:37] + "...")
+    return repr(text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "...")

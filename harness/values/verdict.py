@@ -26,9 +26,9 @@ class Verdict(StrEnum):
 class Witness:
     """The evidence of one violation: what was seen, why no order explains it, and which names it is about.
 
-    `calls` are the operation numbers involved; `futures` and `tasks` the symbols; `shape` a short word from a closed
-    list per rule that tells variants of the violation apart (deviations match on it); `timed` says that a clock
-    was part of the argument, so that it must be seen again before it is shown.
+    `calls` are the operation numbers involved; `futures` and `tasks` the symbols; `shape` a short word from
+    a closed list per rule that tells variants of the violation apart (deviations match on it); `timed` says
+    that a clock was part of the argument, so that it must be seen again before it is shown.
     """
 
     rule: str

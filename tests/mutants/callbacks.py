@@ -366,7 +366,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant.of("CB-05", Cb05Caller),
     Mutant.of("CB-06", Cb06),
     Mutant.of("CB-07", Cb07),
-    Mutant.of("CB-07", Cb07Late),
+    Mutant.of("CB-13", Cb07Late),
     Mutant.of("CB-08", Cb08),
     Mutant.of("CB-08", Cb08Shutdown),
     Mutant.of("CB-10", Cb10),

@@ -7,9 +7,9 @@ import multiprocessing
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
-from reference_tasks import Gate
 
 from reference_executor import ProcessPoolExecutor
+from tests.reference.reference_tasks import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -13,8 +12,8 @@ import pytest
 
 PRELUDE = """
 import atexit, multiprocessing, os, signal, sys, threading
-sys.path.insert(0, {tests!r})
-import reference_tasks as tasks
+sys.path.insert(0, {root!r})
+from tests.reference import reference_tasks as tasks
 from reference_executor import *
 import warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # Forking beside threads is what is tested.
@@ -34,8 +33,8 @@ def program(tmp_path: Path, pool: str, body: str) -> list[str]:
     """Write a program; return the command that runs it. In its body, `make()` makes a pool."""
     path = tmp_path / "program.py"
     main = textwrap.indent(textwrap.dedent(body), "    ")
-    tests = str(Path(__file__).parent)
-    text = PRELUDE.format(tests=tests) + f"def make():\n    return {POOLS[pool]}\n"
+    root = str(Path(__file__).parents[2])
+    text = PRELUDE.format(root=root) + f"def make():\n    return {POOLS[pool]}\n"
     path.write_text(f"{text}def double(n):\n    return 2 * n\nif __name__ == '__main__':\n{main}\n")
     return [sys.executable, str(path)]
 
@@ -160,7 +159,7 @@ def test_a_fork_while_the_pool_is_busy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pool", ["fork", "forkserver", "spawn"])
 def test_pools_in_children_of_multiprocessing(tmp_path: Path, pool: str) -> None:
-    """EXIT-01: such a child joins its children before its threads; the pool it left open must be closed by then."""
+    """EXIT-01: such a child joins its children before its threads; its pool must be closed by then."""
     output = run(
         tmp_path,
         pool,
@@ -267,7 +266,9 @@ def test_a_pool_in_the_body_of_a_module(tmp_path: Path) -> None:
             """
         )
     )
-    output = run(tmp_path, "fork", "import being_imported\nprint(being_imported.answer, being_imported.error)")
+    output = run(
+        tmp_path, "fork", "import being_imported\nprint(being_imported.answer, being_imported.error)"
+    )
     assert output.startswith("6 ")
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: PLR2004, SLF001 - the numbers of a test speak for themselves; it may look inside
 """One future: its states (FUT), reading its outcome (RES), its callbacks (CB)."""
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from reference_tasks import FalsyError
 
 from reference_executor import CancelledError, Future, InvalidStateError
 from reference_executor._future import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING, STEPS
+from tests.reference.reference_tasks import FalsyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,21 @@ def in_state(state: str) -> Future[str]:
     if state == CANCELLED:  # Nothing enters it; somebody may have put a future there.
         future._state = CANCELLED
     return future
+
+
+def settle_by_cancelling(future: Future[Any]) -> None:
+    """Cancel."""
+    future.cancel()
+
+
+def settle_by_result(future: Future[Any]) -> None:
+    """Set a result."""
+    future.set_result(1)
+
+
+def settle_by_exception(future: Future[Any]) -> None:
+    """Set an exception."""
+    future.set_exception(ValueError())
 
 
 def test_a_future_is_one_of_the_standard_library() -> None:
@@ -77,8 +93,8 @@ def test_cancel(state: str, answer: bool, after: str) -> None:  # noqa: FBT001 -
         (FINISHED, None, FINISHED),
     ],
 )
-def test_set_running_or_notify_cancel(state: str, answer: bool | None, after: str) -> None:
-    """FUT-11: beginning is answered once with True; what is running or finished raises; cancelled is False."""
+def test_begin(state: str, answer: bool | None, after: str) -> None:  # noqa: FBT001 - a column of the table
+    """FUT-11: beginning is answered with True once; running or finished raises; cancelled is False."""
     future = in_state(state)
     if answer is None:
         with pytest.raises(InvalidStateError):
@@ -91,7 +107,7 @@ def test_set_running_or_notify_cancel(state: str, answer: bool | None, after: st
 @pytest.mark.parametrize("state", STATES)
 def test_finishing(state: str) -> None:
     """FUT-12, FUT-13: pending and running futures can be finished; others raise and keep what they have."""
-    for finish in (lambda f: f.set_result("new"), lambda f: f.set_exception(OSError())):
+    for finish in (settle_by_result, settle_by_exception):
         future = in_state(state)
         if state in STEPS["finish"]:
             finish(future)
@@ -245,22 +261,15 @@ def test_no_cycle_is_left_by_reading_an_exception() -> None:
         gc.enable()
 
 
-def settle_by_cancelling(future: Future[Any]) -> None:
-    """Cancel."""
-    future.cancel()
-
-
-def settle_by_result(future: Future[Any]) -> None:
-    """Set a result."""
-    future.set_result(1)
-
-
-def settle_by_exception(future: Future[Any]) -> None:
-    """Set an exception."""
-    future.set_exception(ValueError())
-
-
 SETTLERS = [settle_by_cancelling, settle_by_result, settle_by_exception]
+
+
+def _recorder(calls: list[tuple[int, Future[Any], bool]], number: int) -> Callable[[Future[Any]], None]:
+    return lambda future: calls.append((number, future, future.done()))
+
+
+def _appender(calls: list[int], number: int) -> Callable[[Future[Any]], None]:
+    return lambda _: calls.append(number)
 
 
 @pytest.mark.parametrize("settle", SETTLERS)
@@ -269,7 +278,7 @@ def test_callbacks_are_called_once_in_order(settle: Callable[[Future[Any]], None
     future: Future[Any] = Future()
     calls: list[tuple[int, Future[Any], bool]] = []
     for number in range(3):
-        future.add_done_callback(lambda f, number=number: calls.append((number, f, f.done())))
+        future.add_done_callback(_recorder(calls, number))
     settle(future)
     assert calls == [(0, future, True), (1, future, True), (2, future, True)]
     future.cancel()
@@ -355,10 +364,12 @@ def test_callbacks_are_neither_lost_nor_doubled_in_a_race() -> None:
         calls: list[int] = []
         barrier = threading.Barrier(2)
 
-        def add(future: Future[int] = future, calls: list[int] = calls, barrier: threading.Barrier = barrier) -> None:
+        def add(
+            future: Future[int] = future, calls: list[int] = calls, barrier: threading.Barrier = barrier
+        ) -> None:
             barrier.wait()
             for number in range(20):
-                future.add_done_callback(lambda _, number=number: calls.append(number))
+                future.add_done_callback(_appender(calls, number))
 
         thread = threading.Thread(target=add)
         thread.start()

@@ -1,22 +1,23 @@
+# ruff: noqa: PLR2004, SLF001 - the numbers of a test speak for themselves; it may look inside
 """Bugs that the standard library has or had, one test for each, with the reason why they cannot happen here.
 
-The numbers are those of the project's list of known bugs. Not here: what only Windows shows (CF-22), what may be called a
-usage error (CF-35, CF-40, CF-46, CF-48; two of them have tests elsewhere all the same), and what needs a program of
-its own, in `test_exit.py`: CF-18, CF-38, CF-39, CF-42, CF-43.
+The numbers are those of the project's list of known bugs. Not here: what only Windows shows (CF-22), what
+may be called a usage error (CF-35, CF-40, CF-46, CF-48; two of them have tests elsewhere all the same), and
+what needs a program of its own, in `test_exit.py`: CF-18, CF-38, CF-39, CF-42, CF-43.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import gc
 import os
 import signal
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import pytest
-import reference_tasks as tasks
 
 from reference_executor import (
     BrokenProcessPool,
@@ -27,12 +28,13 @@ from reference_executor import (
     as_completed,
     wait,
 )
+from tests.reference import reference_tasks as tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from conftest import MakePool
-    from reference_tasks import Gate
+    from tests.reference.conftest import MakePool
+    from tests.reference.reference_tasks import Gate
 
 pytestmark = pytest.mark.filterwarnings(
     # The tests run beside the timer thread of pytest-timeout.
@@ -94,8 +96,10 @@ def test_cf_04_duplicates_count_once() -> None:
     assert wait([future, future]).done == {future}
 
 
-def test_cf_06_a_cancelled_future_does_not_stop_the_break(fork_pool: MakePool, make_gate: Callable[[], Gate]) -> None:
-    """Breaking settles what can still be settled; a refusal is an answer of the state table, not an exception."""
+def test_cf_06_a_cancelled_future_does_not_stop_the_break(
+    fork_pool: MakePool, make_gate: Callable[[], Gate]
+) -> None:
+    """Breaking settles what can be settled; a refusal is an answer of the state table, no exception."""
     gate = make_gate()
     pool = fork_pool(1)
     futures = [pool.submit(gate.pass_through) for _ in range(8)]
@@ -116,10 +120,8 @@ def test_cf_08_a_base_exception_of_a_callback_ends_no_thread(fork_pool: MakePool
         called: list[Future[int]] = []
         future = pool.submit(tasks.double, 1)
         future.add_done_callback(called.append)
-        try:
+        with contextlib.suppress(SystemExit):  # If it is done already, the callback is called here.
             future.add_done_callback(leave)
-        except SystemExit:
-            pass  # It was done already: then the callback is called here.
         assert pool.submit(tasks.double, 2).result() == 4
         pool.shutdown()
         assert called == [future]
@@ -151,7 +153,7 @@ def test_cf_12_an_outcome_is_final() -> None:
 
 
 def test_cf_13_submitting_does_not_wait_for_the_manager(fork_pool: MakePool) -> None:
-    """`submit` moves work itself and writes nothing to the wake-up channel, which therefore cannot fill up."""
+    """`submit` moves work itself and writes nothing to the wake-up channel, so that cannot fill up."""
     pool = fork_pool(1)
     stalled, go_on = threading.Event(), threading.Event()
     future = pool.submit(tasks.double, 1)
@@ -170,7 +172,9 @@ def test_cf_13_submitting_does_not_wait_for_the_manager(fork_pool: MakePool) -> 
     assert wait(futures).not_done == set()
 
 
-def test_cf_15_a_callback_that_submits_to_a_breaking_pool(fork_pool: MakePool, make_gate: Callable[[], Gate]) -> None:
+def test_cf_15_a_callback_that_submits_to_a_breaking_pool(
+    fork_pool: MakePool, make_gate: Callable[[], Gate]
+) -> None:
     """Futures are failed with the lock held, but their callbacks are called afterwards, without it."""
     gate = make_gate()
     pool = fork_pool(1)
@@ -192,7 +196,7 @@ def test_cf_15_a_callback_that_submits_to_a_breaking_pool(fork_pool: MakePool, m
 
 
 def test_cf_17_a_finaliser_may_submit_inside_submit(fork_pool: MakePool) -> None:
-    """The locks are re-entrant, the queues are `SimpleQueue`s, and no invariant is open where a finaliser can run."""
+    """The locks and queues are re-entrant, and no invariant is open where a finaliser can run."""
     for pool in (ThreadPoolExecutor(1), fork_pool(1)):
         futures: list[Future[int]] = []
 
@@ -227,7 +231,7 @@ def test_cf_19_a_pool_may_be_dropped_while_its_queue_is_in_use() -> None:
 
 
 def test_cf_20_a_crash_behind_a_big_call(fork_pool: MakePool, make_gate: Callable[[], Gate]) -> None:
-    """A big call waits for its carrier, not in a pipe; and a pipe whose reader is dead refuses what is written."""
+    """A big call waits for its carrier, not in a pipe; and a pipe whose reader is dead refuses writes."""
     gates = [make_gate(), make_gate()]
     pool = fork_pool(2)
     futures = [pool.submit(gate.pass_through) for gate in gates]
@@ -249,8 +253,10 @@ def test_cf_23_an_unpicklable_task_and_a_shutdown(fork_pool: MakePool) -> None:
     pool.shutdown()
 
 
-def test_cf_25_an_exception_that_cannot_be_unpickled(fork_pool: MakePool, make_gate: Callable[[], Gate]) -> None:
-    """The exception travels packed inside its message: what cannot be unpacked is one outcome, not the stream."""
+def test_cf_25_an_exception_that_cannot_be_unpickled(
+    fork_pool: MakePool, make_gate: Callable[[], Gate]
+) -> None:
+    """The exception is packed inside its message: what cannot be unpacked is one outcome, not the stream."""
     gate = make_gate()
     pool = fork_pool(2)
     innocent = pool.submit(gate.pass_through)
@@ -269,7 +275,9 @@ def test_cf_26_an_unpicklable_argument(fork_pool: MakePool) -> None:
 def test_cf_27_limited_workers_are_replaced(server_pool: MakePool) -> None:
     """A worker's place belongs to its carrier, which counts the calls and knows when a new worker is due."""
     with server_pool(1, max_tasks_per_child=2) as pool:
-        assert [f.result() for f in [pool.submit(tasks.double, n) for n in range(8)]] == [2 * n for n in range(8)]
+        assert [f.result() for f in [pool.submit(tasks.double, n) for n in range(8)]] == [
+            2 * n for n in range(8)
+        ]
 
 
 def test_cf_29_idle_threads_are_counted_exactly() -> None:
@@ -295,7 +303,9 @@ def test_cf_31_submit_cancel_shutdown(fork_pool: MakePool) -> None:
     pool.shutdown(wait=True)
 
 
-def test_cf_33_a_second_shutdown_does_not_undo_the_first(fork_pool: MakePool, make_gate: Callable[[], Gate]) -> None:
+def test_cf_33_a_second_shutdown_does_not_undo_the_first(
+    fork_pool: MakePool, make_gate: Callable[[], Gate]
+) -> None:
     """`cancel_futures` is no flag for a thread to find later: it is done before `shutdown` returns."""
     gate = make_gate()
     with fork_pool(1) as pool:
@@ -308,7 +318,7 @@ def test_cf_33_a_second_shutdown_does_not_undo_the_first(fork_pool: MakePool, ma
 
 
 def test_cf_36_an_initializer_fails_after_the_pool_was_dropped() -> None:
-    """The threads belong to the crew, which lives as long as they do and can fail the work without the executor."""
+    """The crew lives as long as its threads, and fails the work without the executor."""
     begun, go_on = threading.Event(), threading.Event()
 
     def initializer() -> NoReturn:
@@ -345,7 +355,7 @@ def test_cf_49_a_timeout_error_of_the_task_is_the_tasks() -> None:
 
 
 def test_cf_50_a_buffered_map_stays_within_its_buffer_and_complete() -> None:
-    """A call is submitted only when the caller comes back for more; and an error of `submit` reaches the caller."""
+    """A call is submitted when the caller comes back for more; an error of `submit` reaches the caller."""
     submitted: list[int] = []
 
     def inputs() -> Iterator[int]:
@@ -416,7 +426,7 @@ def test_cf_57_iterators_keep_nothing_they_have_yielded() -> None:
     with ThreadPoolExecutor(1) as pool:
         for values in (
             pool.map(lambda _: Value(), range(2)),
-            (f.result() for f in as_completed([pool.submit(Value) for _ in range(2)])),
+            as_completed([pool.submit(Value) for _ in range(2)]),
         ):
             for _ in range(2):
                 trace = weakref.ref(next(values))
@@ -425,7 +435,7 @@ def test_cf_57_iterators_keep_nothing_they_have_yielded() -> None:
 
 
 def test_cf_59_a_submit_that_raises_queues_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread that cannot be started is noticed with the lock held, and the work taken back before it is free."""
+    """A thread that cannot be started is noticed with the lock held, and the work is taken back."""
     executed: list[int] = []
     pool = ThreadPoolExecutor(1)
 
@@ -443,7 +453,7 @@ def test_cf_59_a_submit_that_raises_queues_nothing(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("repetition", range(5))
 def test_a_kill_just_after_shutdown_began(repetition: int, make_pool: MakePool) -> None:
-    """Workers share no lock that one could take to its grave; and sentinels are watched until the last has left.
+    """Workers share no lock that one could take to its grave; sentinels are watched until all have left.
 
     Open in every CPython up to 3.15: there the call queue's read lock dies with the worker.
     """
@@ -459,6 +469,6 @@ def test_a_kill_just_after_shutdown_began(repetition: int, make_pool: MakePool) 
 def test_gh_125451_unpicklable_calls_and_a_shutdown(fork_pool: MakePool) -> None:
     """No thread needs a lock while it holds another that a failing carrier would need to report."""
     pool = fork_pool(2)
-    futures = [pool.submit(tasks.double, tasks.NoPickle()) for _ in range(50)]
+    futures = [pool.submit(tasks.double, cast("Any", tasks.NoPickle())) for _ in range(50)]
     pool.shutdown(wait=True)
     assert {type(future.exception()) for future in futures} == {TypeError}

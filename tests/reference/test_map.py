@@ -1,3 +1,4 @@
+# ruff: noqa: PLR2004, SLF001 - the numbers of a test speak for themselves; it may look inside
 """`Executor.map` (MAP), on threads; that of the process pool is in `test_process_pool.py`."""
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from reference_tasks import add, double, fail_at
 
 from reference_executor import CancelledError, Executor, ThreadPoolExecutor
+from tests.reference.reference_tasks import add, double, fail_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,7 @@ def test_an_exception_is_raised_when_its_item_is_reached(pool: ThreadPoolExecuto
         next(results)
 
 
-def test_the_timeout_counts_from_the_call(pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_timeout_counts_from_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """MAP-05: past the deadline, what is there is yielded; TimeoutError comes only if one has to wait."""
     now = [100.0]
     monkeypatch.setattr("reference_executor._executor.time.monotonic", lambda: now[0])

@@ -1,4 +1,5 @@
-"""The process pool: calls and their outcomes (PKL, RES), deaths (BRK), shutting down (SHD), workers (POOL)."""
+# ruff: noqa: PLR2004, SLF001 - the numbers of a test speak for themselves; it may look inside
+"""The process pool: calls and outcomes (PKL, RES), deaths (BRK), shutdown (SHD), workers (POOL)."""
 
 from __future__ import annotations
 
@@ -11,21 +12,27 @@ import threading
 import weakref
 from multiprocessing import connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import pytest
-import reference_tasks as tasks
 
-from reference_executor import BrokenProcessPool, CancelledError, Future, ProcessPoolExecutor, _residents, wait
+from reference_executor import (
+    BrokenProcessPool,
+    CancelledError,
+    Future,
+    ProcessPoolExecutor,
+    _residents,
+    wait,
+)
 from reference_executor._messages import RemoteTraceback
+from tests.reference import reference_tasks as tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import MakePool
-    from reference_tasks import Gate
+    from tests.reference.conftest import MakePool
+    from tests.reference.reference_tasks import Gate
 
-MakeGate = "Callable[[], Gate]"
 
 pytestmark = pytest.mark.filterwarnings(
     # The tests run beside the timer thread of pytest-timeout.
@@ -156,7 +163,7 @@ def test_pickling_may_use_the_pool(fork_pool: MakePool) -> None:
     """PKL-07: no lock is held while a call is pickled."""
     pool = fork_pool()
     futures: list[Future[int]] = []
-    assert pool.submit(tasks.double, SubmitsInPickle(pool, futures)).result() == 2
+    assert pool.submit(tasks.double, cast("Any", SubmitsInPickle(pool, futures))).result() == 2
     assert futures[0].result() == 8
     pool.shutdown()
 
@@ -165,8 +172,8 @@ def test_a_stall_in_pickling_holds_up_one_carrier(fork_pool: MakePool, make_gate
     """SUB-09: whether in pickling or unpickling, the other worker goes on."""
     gates = [make_gate(), make_gate()]
     with fork_pool(2) as pool:
-        stalls = [
-            (lambda: pool.submit(tasks.double, tasks.HeldInPickle(gates[0])), gates[0], 2),
+        stalls: list[tuple[Callable[[], Future[Any]], Gate, object]] = [
+            (lambda: pool.submit(tasks.double, cast("Any", tasks.HeldInPickle(gates[0]))), gates[0], 2),
             (lambda: pool.submit(tasks.HeldInUnpickle, gates[1]), gates[1], os.getpid()),
         ]
         for submit, gate, result in stalls:
@@ -181,8 +188,12 @@ def test_map_in_chunks(fork_pool: MakePool) -> None:
     """MAP-01, MAP-02, MAP-07: chunks change neither results nor order."""
     with fork_pool(2) as pool:
         for chunksize in (1, 3, 7, 100):
-            assert list(pool.map(tasks.add, range(10), range(9), chunksize=chunksize)) == [2 * n for n in range(9)]
-        assert list(pool.map(tasks.double, range(10), chunksize=2, buffersize=2)) == [2 * n for n in range(10)]
+            assert list(pool.map(tasks.add, range(10), range(9), chunksize=chunksize)) == [
+                2 * n for n in range(9)
+            ]
+        assert list(pool.map(tasks.double, range(10), chunksize=2, buffersize=2)) == [
+            2 * n for n in range(10)
+        ]
         with pytest.raises(ValueError, match="chunksize must be >= 1"):
             pool.map(tasks.double, [], chunksize=0)
         results = pool.map(tasks.fail_at, range(6), [4] * 6, chunksize=2)
@@ -260,7 +271,7 @@ def test_workers_are_all_forked_at_once(fork_pool: MakePool) -> None:
 
 @pytest.mark.parametrize("limit", [1, 2])
 def test_limited_workers_are_replaced(server_pool: MakePool, limit: int) -> None:
-    """POOL-07 (CF-10, CF-27): no task is lost, also if the shutdown began; no worker does more than its share."""
+    """POOL-07 (CF-10, CF-27): no task is lost, also during shutdown; no worker exceeds its share."""
     pool = server_pool(2, max_tasks_per_child=limit)
     futures = [pool.submit(tasks.pid) for _ in range(9)]
     pool.shutdown(wait=False)
@@ -285,7 +296,9 @@ def test_a_stalled_callback_does_not_hold_up_work(server_pool: MakePool) -> None
         go_on.set()
 
 
-def test_work_behind_a_callback_that_stalls_later(server_pool: MakePool, make_gate: Callable[[], Gate]) -> None:
+def test_work_behind_a_callback_that_stalls_later(
+    server_pool: MakePool, make_gate: Callable[[], Gate]
+) -> None:
     """POOL-02: also work that was submitted before the callback began."""
     gate = make_gate()
     with server_pool(2) as pool:
@@ -309,12 +322,12 @@ def test_work_behind_a_callback_that_stalls_later(server_pool: MakePool, make_ga
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
 def test_death_by_signal(make_pool: MakePool, number: signal.Signals) -> None:
-    """BRK-01 to BRK-07, BRK-12: all unfinished futures fail, each for itself; finished ones keep their outcome."""
+    """BRK-01 to BRK-07, BRK-12: unfinished futures fail, each for itself; finished ones keep theirs."""
     pool = make_pool(1)
     finished = pool.submit(tasks.double, 1)
     assert finished.result() == 2
-    doomed = pool.submit(tasks.kill_self, number)
-    others = [pool.submit(tasks.double, 1) for _ in range(4)]
+    doomed: Future[Any] = pool.submit(tasks.kill_self, number)
+    others: list[Future[Any]] = [pool.submit(tasks.double, 1) for _ in range(4)]
     cancelled = others[-1].cancel()
     errors = [future.exception() for future in [doomed, *others] if not future.cancelled()]
     assert {type(error) for error in errors} == {BrokenProcessPool}
@@ -365,7 +378,9 @@ def test_death_after_shutdown_began(make_pool: MakePool, make_gate: Callable[[],
     pool.shutdown()
 
 
-def test_death_of_a_worker_while_others_are_stopped_or_deaf(make_pool: MakePool, make_gate: Callable[[], Gate]) -> None:
+def test_death_of_a_worker_while_others_are_stopped_or_deaf(
+    make_pool: MakePool, make_gate: Callable[[], Gate]
+) -> None:
     """BRK-06: the break ends a stopped worker, and one that ignores SIGTERM."""
     gates = [make_gate() for _ in range(3)]
     pool = make_pool(3)
@@ -389,13 +404,15 @@ def test_death_in_the_middle_of_a_large_argument(make_pool: MakePool, make_gate:
     pool.shutdown()
 
 
-def test_death_in_the_middle_of_a_large_argument_being_read(fork_pool: MakePool, make_gate: Callable[[], Gate]) -> None:
+def test_death_in_the_middle_of_a_large_argument_being_read(
+    fork_pool: MakePool, make_gate: Callable[[], Gate]
+) -> None:
     """BRK-06 (CF-20): a worker that stopped reading half-way is killed; its carrier gets free."""
     gate = make_gate()
     pool = fork_pool(1)
     worker = pool.submit(tasks.pid).result()
     os.kill(worker, signal.SIGSTOP)
-    held = pool.submit(tasks.size_of, tasks.HeldInPickle(gate))
+    held = pool.submit(tasks.size_of, cast("Any", tasks.HeldInPickle(gate)))
     gate.wait_until_reached()
     gate.open()
     large = pool.submit(tasks.size_of, bytes(16 << 20))
@@ -405,7 +422,7 @@ def test_death_in_the_middle_of_a_large_argument_being_read(fork_pool: MakePool,
 
 
 def test_death_in_the_middle_of_a_large_result(fork_pool: MakePool, make_gate: Callable[[], Gate]) -> None:
-    """BRK-06: a torn answer ends its own pipe and blocks nobody, also if its writer is stopped and another dies."""
+    """BRK-06: a torn answer blocks nobody, also if its writer is stopped and another worker dies."""
     gate = make_gate()
     pool = fork_pool(2)
     other = pool.submit(gate.pass_through)
@@ -423,10 +440,9 @@ def test_death_in_the_middle_of_a_large_result(fork_pool: MakePool, make_gate: C
 
 def test_death_while_unpickling_the_call(make_pool: MakePool, make_gate: Callable[[], Gate]) -> None:
     """BRK-06: in the worker."""
-
     gate = make_gate()
     pool = make_pool(1)
-    future = pool.submit(tasks.double, tasks.HeldInUnpickle(gate))
+    future = pool.submit(tasks.double, cast("Any", tasks.HeldInUnpickle(gate)))
     os.kill(gate.wait_until_reached(), signal.SIGKILL)
     assert isinstance(future.exception(), BrokenProcessPool)
 
@@ -454,7 +470,7 @@ def test_a_stopped_worker_is_only_slow(make_pool: MakePool, make_gate: Callable[
 
 
 def test_callbacks_while_the_pool_breaks(fork_pool: MakePool, make_gate: Callable[[], Gate]) -> None:
-    """CB-08, CB-10 (CF-15): they may submit, cancel, shut down and raise anything; all futures fail, none waits."""
+    """CB-08, CB-10 (CF-15): they may submit, cancel, shut down and raise anything; all futures fail."""
     gate = make_gate()
     pool = fork_pool(1)
     futures = [pool.submit(gate.pass_through)] + [pool.submit(tasks.double, n) for n in range(3)]
@@ -641,7 +657,12 @@ def test_pools_leave_nothing_behind(make_pool: MakePool) -> None:
     def census() -> tuple[int, int, int, int]:
         gc.collect()
         descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names are enough
-        return descriptors, len(_residents.pipe_ends), len(_residents.residents), len(multiprocessing.active_children())
+        return (
+            descriptors,
+            len(_residents.pipe_ends),
+            len(_residents.residents),
+            len(multiprocessing.active_children()),
+        )
 
     for thread in threading.enumerate():
         if thread.name == "ManagementThread":

@@ -1,3 +1,4 @@
+# ruff: noqa: PLR2004, SLF001 - the numbers of a test speak for themselves; it may look inside
 """The thread pool: submitting (SUB), shutting down (SHD), its threads (POOL), what is left behind (GC)."""
 
 from __future__ import annotations
@@ -10,10 +11,17 @@ import weakref
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
-from reference_tasks import FalsyError, call_hostile, raise_falsy
 
-from reference_executor import BrokenExecutor, BrokenThreadPool, CancelledError, Future, ThreadPoolExecutor, wait
-from reference_executor import _residents
+from reference_executor import (
+    BrokenExecutor,
+    BrokenThreadPool,
+    CancelledError,
+    Future,
+    ThreadPoolExecutor,
+    _residents,
+    wait,
+)
+from tests.reference.reference_tasks import FalsyError, call_hostile, raise_falsy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,7 +176,12 @@ def test_tasks_that_need_each_other_all_run() -> None:
         for _ in range(30):
             pool.submit(int).result()
         barrier = threading.Barrier(4)
-        assert sorted(future.result() for future in [pool.submit(barrier.wait, 30) for _ in range(4)]) == [0, 1, 2, 3]
+        assert sorted(future.result() for future in [pool.submit(barrier.wait, 30) for _ in range(4)]) == [
+            0,
+            1,
+            2,
+            3,
+        ]
 
 
 def test_never_more_than_max_workers() -> None:
@@ -264,8 +277,13 @@ def test_the_initializer_runs_once_in_each_thread() -> None:
     """POOL-05: before its first task, with its arguments."""
     called: list[tuple[int, str]] = []
     barrier = threading.Barrier(2)
-    with ThreadPoolExecutor(2, initializer=lambda a: called.append((threading.get_ident(), a)), initargs=("x",)) as pool:
-        idents = {f.result() for f in [pool.submit(lambda: (barrier.wait(), threading.get_ident())[1]) for _ in "ab"]}
+    with ThreadPoolExecutor(
+        2, initializer=lambda a: called.append((threading.get_ident(), a)), initargs=("x",)
+    ) as pool:
+        idents = {
+            f.result()
+            for f in [pool.submit(lambda: (barrier.wait(), threading.get_ident())[1]) for _ in "ab"]
+        }
         for _ in range(5):
             pool.submit(int).result()
     assert {ident for ident, _ in called} == idents
@@ -441,7 +459,7 @@ class Value:
 
 
 def test_finished_tasks_can_be_freed() -> None:
-    """GC-02: when the outcome is seen, arguments and function are free already; the result with its future."""
+    """GC-02: when the outcome is seen, arguments and function are free; the result with its future."""
     with ThreadPoolExecutor(1) as pool:
         argument, hold = Value(), Hold()
 
@@ -467,7 +485,8 @@ def test_arguments_of_a_failed_task_can_be_freed() -> None:
     with ThreadPoolExecutor(1) as pool:
         argument = Value()
         trace = weakref.ref(argument)
-        future = pool.submit(int, argument)  # type: ignore[call-overload]
+        submit: Any = pool.submit
+        future = submit(int, argument)  # No function in Python: its frame would keep the argument.
         del argument
         assert isinstance(future.exception(), TypeError)
         pool.submit(int).result()
@@ -487,7 +506,7 @@ def test_a_thread_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> Non
         with pytest.raises(RuntimeError, match="can't start new thread"):
             pool.submit(executed.append, 1)
     assert pool._work_queue.empty()
-    assert pool not in _residents.residents
+    assert not _residents.residents
     pool.submit(executed.append, 2).result()
     hold = Hold()
     pool.submit(hold)

@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 - the numbers of a test speak for themselves; it may look inside
 """Waiting for several futures: `wait` (WAIT) and `as_completed` (ASC)."""
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def while_waiting(act: Callable[[], object], futures: list[AnyFuture]) -> thread
 
     def run() -> None:
         while not all(future._waiters for future in futures):
-            time.sleep(0)  # Give way: there is no event for "is waiting" that would not change what is tested.
+            time.sleep(
+                0
+            )  # Give way: there is no event for "is waiting" that would not change what is tested.
         act()
 
     thread = threading.Thread(target=run)
@@ -122,7 +125,8 @@ def test_wait_mixes_kinds() -> None:
 
 def test_wait_refuses_an_unknown_condition() -> None:
     """WAIT-10: ValueError whatever the states, and nothing is left in the futures."""
-    for futures in ([], [returned(Future)], [Future()]):
+    cases: list[list[AnyFuture]] = [[], [returned(Future)], [Future()]]
+    for futures in cases:
         with pytest.raises(ValueError, match="Invalid return condition: 'SOON'"):
             wait(futures, return_when="SOON")
         assert not any(future._waiters for future in futures)
@@ -226,7 +230,7 @@ def test_waiting_bears_re_entry() -> None:
     settled: list[int] = []
 
     class Note(set[Any]):
-        def add(self, item: Any) -> None:
+        def add(self, item: Any) -> None:  # noqa: ANN401 - of a set of anything
             if not settled:
                 settled.append(1)
                 second.set_result(2)  # As a finaliser would, in the middle of it.

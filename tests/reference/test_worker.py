@@ -1,4 +1,4 @@
-"""The worker's code, driven in this process over pipes that a test holds: what is killed reports no coverage."""
+"""The worker's code, driven in this process over pipes that a test holds: the killed report nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import threading
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
-import reference_tasks as tasks
 
 from reference_executor import _residents
 from reference_executor._messages import (
@@ -26,6 +25,7 @@ from reference_executor._messages import (
     unpack_raised,
 )
 from reference_executor._worker import Interrupts, serve
+from tests.reference import reference_tasks as tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,7 +163,7 @@ def test_interrupts_reach_calls_only() -> None:
 def test_a_blocked_interrupt_is_unblocked() -> None:
     """BRK-13: SIGINT was blocked for the start; the handler comes first, then what was held up."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    os.kill(os.getpid(), signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)  # To this thread; `os.kill` might choose another one.
     Interrupts().install(blocked=True)
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
 

@@ -7,7 +7,7 @@ import json
 import selectors
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from harness.arenas.real import evidence
 from harness.arenas.real.custody import Child
@@ -45,7 +45,7 @@ class Patience:
 
 
 class SubjectError(Exception):
-    """The subject cannot be imported, built or used at all; the message is one sentence."""
+    """The subject cannot be imported or built at all; the message is one sentence."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,11 +56,22 @@ class Spending:
     stillness: float = 0.0
 
 
+# How long nothing may move during a probe, in seconds, before and after the subject was built.
+_STILL_UNBUILT = 5.0
+_STILL_BUILT = 1.0
+
+
 class RealArena:
     """Runs programs in a child that is kept from one to the next, and replaced when it is no longer clean."""
 
     def __init__(self, scratch: Path, journal: Journal, *, import_from: tuple[str, ...] = ()) -> None:
-        """Prepare; the child is started when first needed. `import_from` are extra folders for its imports."""
+        """Prepare; the child is started when first needed.
+
+        Args:
+            scratch: A folder for the child's files of events, stacks and output.
+            journal: Where the program in flight is written down.
+            import_from: Extra folders for the child's imports.
+        """
         self._scratch = scratch
         self._journal = journal
         self._import_from = import_from
@@ -71,7 +82,7 @@ class RealArena:
         self._watch = _Watch(patience=Patience())
         self.spending = Spending()
 
-    def __enter__(self) -> RealArena:
+    def __enter__(self) -> Self:
         """Nothing to do yet."""
         return self
 
@@ -86,28 +97,33 @@ class RealArena:
         self._selector.close()
 
     def probe(self, target: str, patience: float = 30.0) -> dict[str, Any]:
-        """Ask a fresh look at the subject.
+        """Ask a fresh look at the subject: what it can do, as far as it survived being asked.
 
         Raises:
-            SubjectError: it cannot be imported, built or used; the message is one sentence for the user.
+            SubjectError: it cannot be imported or built; the message is one sentence for the user.
         """
         child = self._ready_child()
         child.send({"do": "probe", "target": target})
-        answer: dict[str, Any] | None = None
         limit = time.monotonic() + patience
-        while answer is None and time.monotonic() < limit and child.exit_status() is None:
-            for message in self._serve(0.1):
-                answer = message if message["do"] == "done" else answer
+        watch = _Watch(patience=Patience(hang=_STILL_UNBUILT))
+        known: dict[str, Any] | None = None
+        done = False
+        while not done and time.monotonic() < limit and child.exit_status() is None:
+            for message in self._serve(watch.patience.glance):
+                known, done = message, message["do"] == "done"
+                watch = _Watch(patience=Patience(hang=_STILL_BUILT))
+            if watch.is_still(child):
+                break
+        status = child.exit_status()
+        for message in self._serve(0.0):  # what it said before it went
+            known = message
         self._end_child()
-        if answer is None:
-            status = child.process.returncode
-            what = "does not answer: its constructor, submit or shutdown hangs"
-            raise SubjectError(
-                f"{target} {what}" if status == -9 else f"{target} ends the process (status {status})"
-            )
-        if answer.get("trouble"):
-            raise SubjectError(str(answer["trouble"]))
-        return answer
+        if known is None:
+            what = "does not answer" if status is None else f"ends the process (status {status})"
+            raise SubjectError(f"{target} {what} while it is imported or constructed")
+        if known.get("trouble"):
+            raise SubjectError(str(known["trouble"]))
+        return known
 
     def run(self, subject: Subject, program: Program, patience: Patience) -> History:
         """Run one program.
@@ -126,7 +142,8 @@ class RealArena:
         self._watch = _Watch(patience=patience)
         child.send({
             "do": "run", "run": run, "target": subject.target, "program": text,
-            "address": self._gatehouse.address, "key": self._gatehouse.key, "remote": subject.kind != "thread",
+            "address": self._gatehouse.address, "key": self._gatehouse.key,
+            "remote": subject.kind != "thread",
         })  # fmt: skip
         ending, answer = self._attend(child)
         events = [*_read_events(child), *self._watch.events, *ending]

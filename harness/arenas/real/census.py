@@ -11,7 +11,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """A count of everything at one moment. Descriptors and semaphores are None where the system does not tell."""
+    """A count of everything at one moment.
+
+    Attributes:
+        threads: The identifiers of the living threads.
+        processes: The pids of all descendants but multiprocessing's own helpers.
+        descriptors: Number and target of every open descriptor; None where the system does not tell.
+        semaphores: How many named semaphores and shared memories are mapped; None as above.
+    """
 
     threads: frozenset[int]
     processes: frozenset[int]
@@ -56,7 +63,7 @@ def descendants(pid: int) -> list[int]:
 def _children(pid: int) -> list[int]:
     children: list[int] = []
     try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - one Path a thread costs
             text = Path(f"/proc/{pid}/task/{thread}/children").read_text(encoding="ascii")
             children += map(int, text.split())
     except OSError:
@@ -75,13 +82,13 @@ def describe(pid: int) -> str:
 
 def _descriptors() -> frozenset[str] | None:
     try:
-        names = os.listdir("/proc/self/fd")
+        names = os.listdir("/proc/self/fd")  # noqa: PTH208 - runs twice a program, as below
     except OSError:
         return None
     alive = set()
     for name in names:
         try:
-            alive.add(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")
+            alive.add(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")  # noqa: PTH115
         except OSError:  # the descriptor of the listing itself
             continue
     return frozenset(alive)

@@ -1,7 +1,7 @@
 """The sacrificial child: runs programs one after the other, at the harness's word.
 
-It has no thread that the subject did not start. Between operations it waits, in `select`, for the pool to settle;
-the harness outside decides, by evidence, when waiting longer is pointless.
+It has no thread that the subject did not start. Between operations it waits, in `select`, for the pool to
+settle; the harness outside decides, by evidence, when waiting longer is pointless.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import socket
 import sys
 import threading
 import traceback
-from typing import IO, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from harness.arenas.real import census, probe, puppet
 from harness.arenas.real.perform import perform
@@ -29,14 +30,15 @@ from harness.values.operation import Census, Operation
 from harness.values.outcome import Facts
 from harness.values.program import Program, epilogue
 
+if TYPE_CHECKING:
+    from types import TracebackType
+
 STACK_SIGNAL = signal.SIGUSR2
-_REPOLL = (
-    0.005  # seconds between two looks at something that cannot wake us (a process or thread that is ending)
-)
+_REPOLL = 0.005  # seconds between two looks at what cannot wake us: a process or thread that is ending
 
 
 class Control:
-    """The line to the harness: JSON objects, one a line, and a wake-up for marks of this process's threads."""
+    """The line to the harness: JSON objects, one a line, and a wake-up for marks of our own threads."""
 
     def __init__(self, descriptor: int) -> None:
         """Take over an inherited socket."""
@@ -70,9 +72,8 @@ class Control:
 
     def pause(self, timeout: float | None) -> list[dict[str, Any]]:
         """Wait for messages or a wake-up; returns the messages that came."""
-        ready, _, _ = select.select(
-            [self._socket, self._woken], [], [], 0 if b"\n" in self._buffer else timeout
-        )
+        ends: list[socket.socket | int] = [self._socket, self._woken]
+        ready, _, _ = select.select(ends, [], [], 0 if b"\n" in self._buffer else timeout)
         if self._woken in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._woken, 1 << 16)
@@ -201,7 +202,12 @@ def _listen(recorder: Recorder) -> None:
     logger.addHandler(_Listener(recorder))
     logger.propagate = False
 
-    def hook(where: str, kind: type[BaseException] | None, value: BaseException | None, trace: Any) -> Event:  # noqa: ANN401 - a traceback
+    def hook(
+        where: str,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> Event:
         lines = traceback.format_exception(kind, value, trace)
         name = kind.__name__ if kind is not None else "?"
         return Uncaught(
@@ -251,10 +257,13 @@ def _run(message: dict[str, Any], control: Control, recorder: Recorder) -> dict[
 
 
 def main() -> None:
-    """Serve the harness until it hangs up. Arguments: the control descriptor, the event file, the stack file."""
+    """Serve the harness until it hangs up.
+
+    The arguments are the descriptor of the control line, the file of events and the file of stacks.
+    """
     control = Control(int(sys.argv[1]))
     recorder = Recorder(sys.argv[2])
-    stacks: IO[str] = open(sys.argv[3], "a", encoding="utf-8")  # noqa: SIM115 - faulthandler needs it for ever
+    stacks: IO[str] = Path(sys.argv[3]).open("a", encoding="utf-8")  # noqa: SIM115 - faulthandler needs it for ever
     faulthandler.register(STACK_SIGNAL, file=stacks, all_threads=True)
     _listen(recorder)
     gc.collect()
@@ -264,7 +273,7 @@ def main() -> None:
             case "run":
                 control.send(_run(message, control, recorder))
             case "probe":
-                control.send({"do": "done", **probe.probe(message["target"])})
+                control.send({"do": "done", **probe.probe(message["target"], control.send)})
             case _:  # a gate's news that came after its program was over
                 continue
     os._exit(0)

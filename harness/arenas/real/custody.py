@@ -1,7 +1,7 @@
-"""The child's life: started in a session of its own, watched by pid, and killed with everything it ever started.
+"""The child's life: started in a session of its own, watched by pid, killed with everything it ever started.
 
-Whatever a subject starts inherits a random mark in its environment. The mark holds the pid and start time of the
-harness process that owns it, so that a later run can sweep up after one that was killed.
+Whatever a subject starts inherits a random mark in its environment. The mark holds the pid and start time
+of the harness process that owns it, so that a later run can sweep up after one that was killed.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Child:
         return self.process.poll()
 
     def ask_for_stacks(self) -> None:
-        """Make the child write the stacks of all its threads; they follow as soon as it gets the processor."""
+        """Make the child write the stacks of all its threads, as soon as it gets the processor."""
         self.stacks.write_bytes(b"")
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGUSR2)
@@ -99,7 +99,7 @@ class Child:
 
 
 def search_path(extra: tuple[str, ...] = ()) -> list[str]:
-    """Where the child looks for modules: where we do, in the same order, then the folders of the invocation."""
+    """Where the child looks for modules: where we do, in the same order, then in the folders given here."""
     paths = [path for path in sys.path if path]
     return list(dict.fromkeys([*paths, *extra, str(Path.cwd())]))
 
@@ -125,7 +125,7 @@ def sweep_the_dead() -> int:
 def marked() -> Iterator[tuple[int, str]]:
     """All processes of this machine that carry a mark, as far as we may look."""
     try:
-        names = os.listdir("/proc")
+        names = os.listdir("/proc")  # noqa: PTH208 - a machine has thousands of these
     except OSError:
         return
     for name in names:

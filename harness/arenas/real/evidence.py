@@ -1,8 +1,9 @@
 """Evidence that nothing moves any more: the difference between a hang and a slow run.
 
-A process tree is *still* when, between two looks, no thread used the processor or was switched, and every thread
-sleeps in a wait that has no deadline of its own: then only the harness could wake it. Where the system does not tell
-what a thread waits for, a thread that sleeps might be sleeping for a while, and only a long window counts.
+A process tree is *still* when, between two looks, no thread used the processor or was switched, and every
+thread sleeps in a wait that has no deadline of its own: then only the harness could wake it. Where the
+system does not tell what a thread waits for, a thread that sleeps might be sleeping for a while, and only a
+long window counts.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from pathlib import Path
 
 from harness.arenas.real.census import descendants
 
-# System calls that can wait with a deadline: number -> (place of the argument, what "no deadline" looks like).
-# FUTEX, PSELECT and PPOLL take a pointer to a time, POLL and EPOLL milliseconds, NANOSLEEP always has one.
+# System calls that can wait with a deadline: number -> (place of the argument, what "no deadline" looks
+# like). FUTEX, PSELECT and PPOLL take a pointer to a time, POLL and EPOLL milliseconds, NANOSLEEP always
+# has one.
 _FOREVER = {0x0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF}
 _DEADLINE_ARGUMENT: dict[str, dict[int, int]] = {
     "x86_64": {202: 3, 270: 4, 271: 2, 7: 2, 23: 4, 232: 3, 281: 3, 230: 2, 35: 0},
@@ -28,8 +30,9 @@ _ARGUMENTS = _DEADLINE_ARGUMENT.get(platform.machine(), {})
 class Look:
     """One look at a process tree.
 
-    `marks` hold, for every thread, counters that grow when it runs; `busy` says that some thread was running or
-    about to; `dated` that some thread sleeps with a deadline, or that what it waits for cannot be told.
+    `marks` hold, for every thread, counters that grow when it runs; `busy` says that some thread was
+    running or about to; `dated` that some thread sleeps with a deadline, or that what it waits for cannot
+    be told.
     """
 
     marks: frozenset[tuple[str, ...]]
@@ -59,7 +62,7 @@ def still(first: Look, second: Look) -> bool:
 
 def _threads(pid: int) -> list[str]:
     try:
-        return os.listdir(f"/proc/{pid}/task")
+        return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - looked at every few milliseconds
     except OSError:
         return []
 

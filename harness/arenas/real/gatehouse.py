@@ -1,7 +1,7 @@
 """The harness's side of the gates: puppets in worker processes report here and wait here.
 
-It has no thread of its own; the arena serves it in the loop in which it waits for the child anyway. A puppet that
-does not know the key is hung up on.
+It has no thread of its own; the arena serves it in the loop in which it waits for the child anyway. A
+puppet that does not know the key is hung up on.
 """
 
 from __future__ import annotations

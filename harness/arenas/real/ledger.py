@@ -1,8 +1,9 @@
 """What the client knows of its tasks while a program runs, and whether anything is still expected to happen.
 
-After every operation the client waits until the pool has *settled*: every task in its body stands at a closed gate,
-and either all workers are taken or no task that could start is left. The ledger follows what was actually seen, not
-what a model predicts, so that an executor with another order than first in, first out settles as well.
+After every operation the client waits until the pool has *settled*: every task in its body stands at a
+closed gate, and either all workers are taken or no task that could start is left. The ledger follows what
+was actually seen, not what a model predicts, so that an executor with another order than first in, first
+out settles as well.
 """
 
 from __future__ import annotations
@@ -24,15 +25,12 @@ class Ledger:
     inside: dict[str, int] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
     pids: set[int] = field(default_factory=set)
-    loose: bool = (
-        False  # starts can no longer be foretold: a worker died, work may be cancelled, time was given up
-    )
+    # Starts can no longer be foretold: a worker died, work may be cancelled, or time was given up.
+    loose: bool = False
 
     def accept(self, task: str) -> None:
         """The executor took a task on; it may have begun before `submit` returned."""
-        sendable = (
-            self.scripts[task].argument >= 0
-        )  # one that cannot be pickled never starts in a process pool
+        sendable = self.scripts[task].argument >= 0  # else it never starts in a process pool
         if sendable and task not in self.begun:
             self.queued.append(task)
 

@@ -137,7 +137,7 @@ def _callback(stage: Stage, step: op.AddCallback) -> Callable[..., None]:
                 own=own,
                 trouble="" if step.deed == "raise" else trouble,
                 until=now(),
-            )  # fmt: skip
+            )
         )
         if step.deed == "raise" and failure is not None:
             raise failure

@@ -9,17 +9,28 @@ import inspect
 import os
 import threading
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.arenas.real import puppet
 from harness.arenas.real.stage import Blueprint
 
-_PATIENCE = 20  # seconds for one trivial task, process start included
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LONGEST_SENTENCE = 300  # characters; the message of an exception may be anything
 _OPTIONS = ("mp_context", "thread_name_prefix", "initializer", "max_tasks_per_child")
 
 
-def probe(target: str) -> dict[str, Any]:
-    """Import the class, build one, run a task. The answer is JSON; on failure it has ``trouble``, a sentence."""
+def probe(target: str, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Import the class, build one, run a task.
+
+    Whoever cannot be built is refused; what happens from then on is the subject's behaviour, to be judged. So
+    what is known so far is told before each step that it may not survive.
+
+    Returns:
+        JSON with ``kind``, ``inline``, ``capabilities`` and ``components``, or with ``trouble`` only: one
+        sentence that says what is wrong with the subject.
+    """
     try:
         blueprint = Blueprint(target)
     except Exception as error:  # noqa: BLE001 - any import error becomes one sentence
@@ -34,16 +45,32 @@ def probe(target: str) -> dict[str, Any]:
     if lacking:
         return {"trouble": f"{target} is no executor: it has no {' and no '.join(lacking)}"}
     try:
-        return _look(blueprint, executor)
-    except BaseException as error:  # noqa: BLE001 - it may raise anything
-        return {"trouble": f"{target} cannot run a first task: {_sentence(error)}"}
+        facts = _assumed(blueprint, executor)
+        tell({"do": "built", **facts})
+        facts = _look(blueprint, executor)
+        tell({"do": "built", **facts})
+        executor.shutdown(wait=True)
+    except BaseException:  # noqa: BLE001, S110 - it may raise anything, and it is not for a probe to judge that
+        pass
+    return facts
 
 
-def _look(blueprint: Blueprint, executor: Any) -> dict[str, Any]:  # noqa: ANN401 - an executor of whatever class
+def _assumed(blueprint: Blueprint, executor: Any) -> dict[str, Any]:  # noqa: ANN401 - an executor of whatever class
+    """What is taken for granted of an executor that does not survive its first task."""
+    ancestors = {each.__module__ for each in type(executor).__mro__}
+    return {
+        "kind": "process" if "concurrent.futures.process" in ancestors else "thread",
+        "inline": False,
+        "capabilities": sorted(_capabilities(blueprint, executor)),
+        "components": _components(blueprint, executor, None, ()),
+    }
+
+
+def _look(blueprint: Blueprint, executor: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """What one task shows."""
     puppet.visited.clear()
     future = executor.submit(puppet.whereabouts)
     pid, thread, frames = _where(future)
-    executor.shutdown(wait=True)
     return {
         "kind": "thread" if pid == os.getpid() else "process",
         "inline": pid == os.getpid() and thread == threading.get_ident(),
@@ -53,10 +80,10 @@ def _look(blueprint: Blueprint, executor: Any) -> dict[str, Any]:  # noqa: ANN40
 
 
 def _where(future: Any) -> tuple[int, int, tuple[str, ...]]:  # noqa: ANN401 - a future of whatever class
-    """Where the first task ran. A faulty executor may answer anything: it is to be tested, not to be refused."""
+    """Where the first task ran; a faulty executor may answer anything: it is to be tested, not refused."""
     answer: object = None
     with contextlib.suppress(Exception):
-        answer = future.result(timeout=_PATIENCE)
+        answer = future.result()  # the harness outside sees when that is pointless
     if isinstance(answer, tuple) and len(answer) == len(puppet.NOWHERE):
         return answer
     puppet.visit.wait(1.0)  # one that answers too early is still on its way
@@ -117,4 +144,4 @@ def _has_processes() -> bool:
 
 def _sentence(error: BaseException) -> str:
     text = traceback.format_exception_only(type(error), error)[-1].strip()
-    return text if len(text) <= 300 else text[:297] + "..."
+    return text if len(text) <= _LONGEST_SENTENCE else text[: _LONGEST_SENTENCE - 3] + "..."

@@ -1,8 +1,8 @@
 """Tasks are puppets: they say when they start and finish, and wait at gates that the harness opens.
 
-Workers import this module, under every start method and in processes that inherited nothing, so it stays light. In
-the client's own process a gate is a plain event; elsewhere it is a line over an authenticated local socket whose
-address and key travel in the ticket.
+Workers import this module, under every start method and in processes that inherited nothing, so it stays
+light. In the client's own process a gate is a plain event; elsewhere it is a line over an authenticated
+local socket whose address and key travel in the ticket.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
-from typing import NoReturn, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
 
 PLAY = "play"  # the frame name by which a remote traceback is recognised
 
@@ -25,7 +27,7 @@ class Ticket:
 
     __slots__ = ("address", "argument", "call", "ending", "gates", "key", "run", "task")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all by keyword; a dataclass would cost the worker its import
         self,
         *,
         run: str,

@@ -1,4 +1,4 @@
-"""The client's notebook: every event is one line in a file, written at once, so that a crash loses nothing."""
+"""The client's notebook: an event is one line in a file, written at once, so that a crash loses nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ class Recorder:
 
     def write(self, event: Event) -> None:
         """Append one event. One `write` call per line: lines of several threads do not mix."""
-        if os.getpid() == self._pid or isinstance(
-            event, CalledBack
-        ):  # one called in a fork must be seen, too
+        # A callback that is called in a forked copy must be seen, too.
+        if os.getpid() == self._pid or isinstance(event, CalledBack):
             os.write(self._descriptor, json.dumps(encode(event)).encode() + b"\n")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Blueprint:
-    """Where executors of a subject come from: its factory and the `wait` and `as_completed` that go with it."""
+    """Where executors come from: a subject's factory, with the `wait` and `as_completed` that go with it."""
 
     def __init__(self, target: str) -> None:
         """Import ``package.module:Name``.
@@ -36,7 +36,7 @@ class Blueprint:
         *outer, last = path.split(".")
         for name in outer:
             holder = getattr(holder, name)
-        self.factory: Callable[..., Any] = getattr(holder, last)
+        self.factory: Any = getattr(holder, last)  # whether it can be called is for the probe to say
         futures = importlib.import_module("concurrent.futures")
         self.wait: Callable[..., Any] = getattr(holder, "wait", futures.wait)
         self.as_completed: Callable[..., Iterator[Any]] = getattr(
@@ -97,7 +97,7 @@ class Stage:
             except TypeError:  # a class with slots and without __weakref__
                 continue
         for holder in (self.executors, self.futures, self.iterators, self._made):
-            holder.clear()  # type: ignore[attr-defined]  # they are all dictionaries
+            holder.clear()
         self._errors.clear()
         return shadows
 

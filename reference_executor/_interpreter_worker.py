@@ -1,0 +1,35 @@
+"""What runs in the interpreters of an interpreter pool."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: What the last call raised, for `take_exception`. Each interpreter has this module to itself.
+_raised: list[bytes] = []
+
+
+def call_here(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+    """Make a call; keep its exception, which does not cross over of itself."""
+    try:
+        return fn(*args, **kwargs)
+    except BaseException as error:
+        _keep(error)
+        raise
+
+
+def _keep(error: BaseException) -> None:
+    try:
+        packed = pickle.dumps(error)
+        pickle.loads(packed)  # noqa: S301 - our own; some exceptions can be pickled, but not unpickled
+    except BaseException:  # noqa: BLE001 - foreign code; the caller then has the text of the traceback only
+        return
+    _raised.append(packed)
+
+
+def take_exception() -> bytes | None:
+    """Return the pickled exception of the last call, if it could be pickled."""
+    return _raised.pop() if _raised else None
