@@ -25,6 +25,7 @@ _DATA: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 _TROUBLE: pytest.StashKey[str] = pytest.StashKey()
 _LAST_BACKSTOP = 3.0  # times the budget of the run, before pytest-timeout ends it all
 _LEAST_BACKSTOP = 600.0  # seconds; an item of a small budget may still have to wait for a slow machine
+_BAD_ITEM = "bad-input"
 _BAD_INPUT = 2
 _INTERRUPTED = 130
 
@@ -116,7 +117,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 # Bad input: one sentence on stderr, and exit code 2.
 
 
-class _BadInput(pytest.exit.Exception):
+class _BadInput(pytest.exit.Exception):  # type: ignore[name-defined, misc]  # an attribute of a function
     """Ends the run. Pytest prints the name of the class before the sentence, hence its name."""
 
 
@@ -125,6 +126,12 @@ _BadInput.__name__ = _BadInput.__qualname__ = "executor-harness"
 
 def _refuse(sentence: str) -> NoReturn:
     raise _BadInput(sentence, returncode=_BAD_INPUT)
+
+
+def _refuse_late(sentence: str) -> NoReturn:
+    """The same once the session has begun, when pytest no longer writes such things to stderr."""
+    sys.stderr.write(f"{_BadInput.__name__}: {sentence}\n")
+    _refuse(sentence)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -172,20 +179,31 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     config = metafunc.config
     trouble = _trouble(config, look_at_subjects=True)
     if trouble:
-        config.stash[_TROUBLE] = trouble  # an exit from here would be taken for an error of the test file
-    jobs = [] if trouble else workshop_of(config).jobs()
+        # An exit from here would be taken for an error of the test file, so it has to wait.
+        config.stash[_TROUBLE] = trouble
+        metafunc.parametrize(FIXTURE, [None], ids=[_BAD_ITEM], indirect=True)
+        return
+    jobs = workshop_of(config).jobs()
     metafunc.parametrize(FIXTURE, jobs, ids=[job.name for job in jobs], indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put pytest-timeout behind the harness's own limits, as the last backstop."""
     if _TROUBLE in config.stash:
-        sys.stderr.write(f"executor-harness: {config.stash[_TROUBLE]}\n")
-        _refuse(config.stash[_TROUBLE])
+        if not hasattr(config, "workerinput"):  # a worker leaves it to the controller, which sees the bad item
+            _refuse_late(config.stash[_TROUBLE])
+        return
     for item in items:
         if FIXTURE in getattr(item, "fixturenames", ()):
             limit = max(_LEAST_BACKSTOP, _LAST_BACKSTOP * workshop_of(config).budget)
             item.add_marker(pytest.mark.timeout(limit, method="thread"))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tell how many items there are to share the budget."""
+    count = sum(FIXTURE in getattr(item, "fixturenames", ()) for item in session.items)
+    if count and _WORKSHOP in session.config.stash:
+        workshop_of(session.config).expect(count)
 
 
 @pytest.fixture
@@ -225,8 +243,11 @@ def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist has no pub
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:  # noqa: ANN401 - as above
     """A worker has found items of ours: this process will have to report on them."""
-    if any(_FUNCTION in name for name in ids):
-        workshop_of(node.config).others_work(sum(_FUNCTION in name for name in ids))
+    ours = [name for name in ids if _FUNCTION in name]
+    if any(name.endswith(f"[{_BAD_ITEM}]") for name in ours):
+        _refuse_late(_trouble(node.config, look_at_subjects=True) or "a worker cannot use the executor")
+    if ours:
+        workshop_of(node.config).others_work(len(ours))
 
 
 # The end.

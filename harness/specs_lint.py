@@ -125,7 +125,6 @@ _VOCABULARIES: Mapping[str, tuple[str, ...]] = {
     "death": DEATHS,
     "value": ("flag", "number", "choice"),
     "found": ("declared", "probed"),
-    "pattern": tuple(PATTERNS),
 }
 _ID = re.compile(r"[A-Z]{2,4}-\d\d")
 _ISSUE = re.compile(r"(gh|bpo)-\d+")
@@ -318,7 +317,10 @@ def _capability_problems(entry: _Entry) -> Iterator[str]:
 
 
 def _deviation_problems(entry: _Entry, rules: set[str], root: Path) -> Iterator[str]:
-    yield from _vocabulary_problems(entry, ("component", "kinds", "pattern"))
+    yield from _vocabulary_problems(entry, ("component", "kinds"))
+    for name in entry.names("pattern"):
+        if name not in PATTERNS:
+            yield f"{entry.where} has the unknown pattern '{name}'; harness/judge/patterns.py has them all."
     for rule in entry.names("rules"):
         if rule not in rules:
             yield f"{entry.where} excuses {rule}, which is no released rule."

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
-import hashlib
-import secrets
 import shutil
 import tempfile
 import time
@@ -16,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from harness.arenas.real.arena import Patience, RealArena, SubjectError
 from harness.arenas.real.custody import sweep_the_dead
 from harness.arenas.real.journal import Journal, left_behind
-from harness.check.baseline import Accepted, read_baseline, write_baseline
+from harness.check.baseline import Baseline
+from harness.check.choice import chosen_rules
 from harness.check.corpus import find, keep
 from harness.check.finding import Item
 from harness.check.profile import UsageError, profile_named, seconds
@@ -24,27 +22,23 @@ from harness.check.replay import replay, unfair
 from harness.check.resolve import STANDARD, resolve, shape_of
 from harness.check.search import Law, Search
 from harness.generation.machines import themes_for
-from harness.plugin import executors, flag, interactive, option
-from harness.report.failure import failure_text
+from harness.plugin import executors, flag, option, random_seed
+from harness.progress import Progress
+from harness.report.failure import failure_text, replay_text
 from harness.report.results import Results, write_results
 from harness.report.table import summary_lines, verdict_line
 from harness.specs import SpecsError, load_deviations, load_drafts, load_rules
 from harness.values.codec import DecodeError, decode, encode
 from harness.values.program import Program
+from harness.values.subject import Subject
 from harness.values.token import Token
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pytest
 
-    from harness.check.replay import Replay
-    from harness.values.rule import Rule
-    from harness.values.subject import Subject
-
 BAD_INPUT = (UsageError, SubjectError, SpecsError)
-_EVERY = 10.0  # seconds between two lines of progress where nobody watches
-_OFTEN = 0.25  # the same where somebody does
+_LEAST_SHARE = 2.0  # seconds that an item gets even if earlier ones used the budget up
+_LARGEST_SEED = 1 << 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +60,9 @@ class Workshop:
             UsageError: one of them makes no sense; the message is one sentence.
         """
         self._config = config
-        self._home = Path(config.invocation_params.dir) / ".executor-harness"
+        self._here = Path(config.invocation_params.dir)
+        self._home = self._here / ".executor-harness"
+        self._inputs: dict[str, Any] = getattr(config, "workerinput", {})
         self.profile = profile_named(option(config, "executor-profile"))
         budget = option(config, "executor-budget")
         self.budget = seconds(budget) if budget else self.profile.budget
@@ -79,15 +75,13 @@ class Workshop:
             rules=chosen_rules(option(config, "executor-rules"), load_rules()), deviations=deviations
         )
         baseline = option(config, "executor-baseline")
-        self._baseline = Path(config.invocation_params.dir, baseline) if baseline else None
-        self._accepted: tuple[Accepted, ...] = ()
-        if self._baseline is not None and self._baseline.exists():
-            self._accepted = read_baseline(self._baseline)
+        self._baseline = Baseline(self._here / baseline) if baseline else None
+        self._report = self._read_report()
         text = option(config, "executor-replay")
         self._token = self._read_token(text) if text else None
         self.results = Results(rules=self.law.rules, drafts=load_drafts())
         self.worked = False
-        self._replays: list[str] = []
+        self._notes: list[str] = []
         self._arena: RealArena | None = None
         self._journal: Journal | None = None
         self._scratch: Path | None = None
@@ -95,19 +89,33 @@ class Workshop:
         self._jobs: list[Job] = []
         self._begun = 0.0
         self._done = 0
-        self._told = time.monotonic()
+        self._count = 0
+        self._doing = ""
+        self._progress = Progress(config, self._line)
 
     def _read_seed(self) -> tuple[int, bool]:
-        given = getattr(self._config, "workerinput", {}).get("executor_seed")
         text = option(self._config, "executor-seed")
-        if text and not (text.isdigit() and int(text) < 1 << 64):
+        if not text:
+            return random_seed(self._config), False
+        if not (text.isascii() and text.isdigit() and int(text) < _LARGEST_SEED):
             raise UsageError(f"{text!r} is no seed: give a whole number")
-        if text:
-            return int(text), True
-        return (int(given) if given is not None else secrets.randbelow(1 << 32)), False
+        return int(text), True
+
+    def _read_report(self) -> Path | None:
+        text = option(self._config, "executor-report")
+        if not text:
+            return None
+        folder = self._here / text
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"the report cannot be written to {folder} ({error.strerror}): give another folder"
+            ) from None
+        return folder
 
     def _read_token(self, text: str) -> Token:
-        token = find(text, self._home / "corpus")
+        token = find(text, self._home / "corpus", self._here)
         reason = unfair(token)
         if reason:
             raise UsageError(f"the token's program cannot be run: {reason}")
@@ -117,21 +125,33 @@ class Workshop:
 
     @property
     def arena(self) -> RealArena:
-        """The arena, made when first needed."""
+        """The arena, made when first needed.
+
+        Raises:
+            UsageError: the journal cannot be written.
+        """
         if self._arena is None:
-            sweep_the_dead()
+            self._look_back()
+            try:
+                self._journal = Journal(self._home / "journal")
+            except OSError as error:
+                raise UsageError(
+                    f"{self._home} cannot be written ({error.strerror}): run from another folder"
+                ) from None
             self._scratch = Path(tempfile.mkdtemp(prefix="exh-run-"))
-            self._journal = Journal(self._home / "journal")
-            folders = (str(self._config.rootpath), str(self._config.invocation_params.dir))
+            folders = (str(self._config.rootpath), str(self._here))
             self._arena = RealArena(self._scratch, self._journal, import_from=folders)
         return self._arena
 
     def subjects(self) -> list[Subject]:
-        """The subjects, probed.
+        """The subjects, probed once for all the processes of a run.
 
         Raises:
             SubjectError: one of them cannot be used.
+            UsageError: one of them is no import path.
         """
+        if not self._subjects and self._inputs.get("executor_subjects"):
+            self._subjects = [decode(Subject, each) for each in self._inputs["executor_subjects"]]
         if not self._subjects:
             targets = executors(self._config) or list(STANDARD)
             if self._token is not None:
@@ -141,6 +161,10 @@ class Workshop:
                 raise UsageError(f"{malformed[0]!r} is no import path: write package.module:Class")
             self._subjects = [resolve(self.arena, target) for target in dict.fromkeys(targets)]
         return self._subjects
+
+    def known_subjects(self) -> list[Any]:
+        """The subjects probed so far, as JSON for other processes."""
+        return [encode(subject) for subject in self._subjects]
 
     def _target_of(self, token: Token) -> str:
         """Which executor a token is replayed on: nothing is imported because a token says so."""
@@ -168,9 +192,17 @@ class Workshop:
 
     # Doing it.
 
+    def expect(self, count: int) -> None:
+        """So many items were chosen (``-k`` may leave some out): the budget is theirs."""
+        self._count = count
+
     def work(self, job: Job) -> tuple[str, dict[str, Any]]:
-        """Do one job; the text of its failure (empty if all is well) and what it found, as JSON."""
-        self.worked = True
+        """Do one job.
+
+        Returns:
+            The text of its failure (empty if all is well), and what it found, as JSON.
+        """
+        self._engage()
         if self._token is not None:
             return self._replay(job, self._token)
         search = self._search(job)
@@ -179,118 +211,124 @@ class Workshop:
         except KeyboardInterrupt:
             self.results.items.append(search.so_far())
             raise
-        self._done += 1
-        item = self._measure_against_baseline(job, item)
-        for finding in item.findings:
-            if finding.standing != "deviation":
-                keep(self._home / "corpus", finding.token, finding.short)
-        failing = (
-            [] if self._baseline is not None and not self._accepted else item.failing(strict=self.strict)
-        )
-        text = failure_text(item, failing, self.law.rules) if failing else ""
+        if self._baseline is not None:
+            item = self._baseline.measure(item, lambda token: self._still_fails(job.subject, token))
+        self._keep(item)
+        failing = item.failing(strict=self.strict)
+        parts = [failure_text(item, failing, self.law.rules)] if failing else []
         if item.gone:
-            text += f"\n\nno longer broken, but still in the baseline: {', '.join(item.gone)}"
-        return text.strip(), {"item": encode(item)}
+            parts.append(f"no longer broken, but still in the baseline: {', '.join(item.gone)}")
+        if item.proved_nothing:
+            parts.append(f"nothing could be judged: {'; '.join(item.inconclusive)}")
+        return "\n\n".join(parts), {"item": encode(item)}
 
-    def _search(self, job: Job) -> Search:
+    def _engage(self) -> None:
+        self.worked = True
         if not self._begun:
             self._begun = time.monotonic()
-        number = int.from_bytes(hashlib.sha256(f"{self.seed}/{job.theme}".encode()).digest()[:6])
-        accepted = frozenset(each.rule for each in self._accepted if each.subject == job.subject.name)
+        if not self._inputs:
+            self._progress.start()
+
+    def _search(self, job: Job) -> Search:
         slug = job.name.replace(":", "-").replace("/", "-")
         return Search(
-            arena=self.arena, subject=job.subject, theme=job.theme, profile=self.profile, seed=number, law=self.law,
-            share=self._share(), patience=self.patience, accepted=accepted, tell=self._tell,
+            arena=self.arena, subject=job.subject, theme=job.theme, profile=self.profile, seed=self.seed,
+            law=self.law, share=self._share(), patience=self.patience, tell=self._tell, shout=self._progress.tell,
             folder=None if self._explicit else self._home / "examples" / slug,
         )  # fmt: skip
 
     def _share(self) -> float:
         """An item's part of the budget: what earlier items did not use goes to the later ones."""
-        workers = int(getattr(self._config, "workerinput", {}).get("workercount", 1))
+        workers = int(self._inputs.get("workercount", 1))
         if workers > 1:
-            return self.budget * workers / len(self._jobs)
+            return self.budget * workers / max(workers, self._count)
         left = self.budget - (time.monotonic() - self._begun)
-        return max(2.0, left / max(1, len(self._jobs) - self._done))
+        return max(_LEAST_SHARE, left / max(1, self._count - self._done))
 
-    def _measure_against_baseline(self, job: Job, item: Item) -> Item:
-        """Which accepted violations of this item are gone? Their tokens tell, not the luck of the draw."""
-        mine = [
-            each for each in self._accepted if each.subject == job.subject.name and each.theme == job.theme
-        ]
-        found = {each.rule for each in item.findings if each.standing == "violated"}
-        gone = []
-        for each in mine:
-            if each.rule not in found:
-                token = find(each.token, self._home / "corpus")
-                if replay(self.arena, job.subject, token, self.law, times=3).failed == 0:
-                    gone.append(each.rule)
-        return replace(item, gone=tuple(gone))
+    def _keep(self, item: Item) -> None:
+        for finding in item.findings:
+            if finding.standing != "deviation":
+                keep(self._home / "corpus", finding.token, finding.short)
+
+    def _still_fails(self, subject: Subject, token: Token) -> bool:
+        return replay(self.arena, subject, token, self.law, patience=self.patience, times=3).failed > 0
 
     def _replay(self, job: Job, token: Token) -> tuple[str, dict[str, Any]]:
-        result = replay(self.arena, job.subject, token, self.law)
-        text = _replay_text(result, token)
-        return (text if result.failed else ""), {"replay": text}
+        self._doing = f"replaying {token.short} on {job.subject.name}"
+        result = replay(self.arena, job.subject, token, self.law, patience=self.patience)
+        text = replay_text(result, token)
+        told = result.failed or result.inconclusive == result.tried
+        return (text if told else ""), {"replay": text}
+
+    # Progress.
 
     def _tell(self, line: str) -> None:
-        """One line of progress, now and then, past pytest's capturing."""
-        now = time.monotonic()
-        watched = interactive()
-        if now - self._told < (_OFTEN if watched else _EVERY) or hasattr(self._config, "workerinput"):
-            return
-        self._told = now
-        reporter: Any = self._config.pluginmanager.getplugin("terminalreporter")
-        capture: Any = self._config.pluginmanager.getplugin("capturemanager")
-        if reporter is None or capture is None:
-            return
-        with capture.global_and_fixture_disabled():
-            if watched:
-                reporter.rewrite(line, erase=True)
-            else:
-                reporter.write_line(line)
+        self._doing = line
+
+    def _line(self) -> str:
+        """What is being done, for the progress line."""
+        spent = time.monotonic() - self._begun
+        doing = self._doing or f"{self._done} of {self._count} items done"
+        left = f"{max(0.0, self.budget - spent):.0f} s of {self.budget:.0f} s left"
+        return f"executor-harness: {doing}" + ("" if self._token is not None else f"; {left}")
+
+    def others_work(self, count: int) -> None:
+        """Other processes do the work; this one tells of it."""
+        if not self._count:
+            self._look_back()
+        self.expect(count)
+        self._engage()
+
+    def one_done(self) -> None:
+        """An item is over, here or elsewhere; pytest is about to say so."""
+        self._done += 1
+        self._progress.clear()
 
     # Bringing it together.
 
+    def _look_back(self) -> None:
+        """Sweep up after earlier runs that were killed, and tell of what they were doing."""
+        sweep_the_dead()
+        if not self._inputs:
+            self._notes += [f"an earlier run {text}" for text in self._killed()]
+
     def finish(self, collected: list[dict[str, Any]]) -> None:
         """Take over what all processes found, and write the files that were asked for."""
+        self._progress.stop()
         for data in collected:
             if "item" in data:
                 with suppress(DecodeError):
                     self.results.items.append(decode(Item, data["item"]))
             else:
-                self._replays.append(data["replay"])
-        self._tell_of_the_dead()
-        report = option(self._config, "executor-report")
-        if report:
-            folder = Path(self._config.invocation_params.dir, report)
-            facts = {
-                "profile": self.profile.name,
-                "budget": self.budget,
-                "seed": self.seed,
-                "strict": self.strict,
-            }
-            write_results(self.results, folder, facts)
-        if self._baseline is not None and not self._baseline.exists() and self.results.items:
-            count = write_baseline(self._baseline, self.results.items)
-            self._replays.append(f"baseline: {count} violations accepted in {self._baseline.name}")
-
-    def _tell_of_the_dead(self) -> None:
-        """The programs that were running in processes that were killed; their remains are swept up."""
-        if self.worked or self.results.items:
+                self._notes.append(data["replay"])
+        if self.worked:
             sweep_the_dead()
+            self.results.lost += [f"a process of this run {text}" for text in self._killed()]
+        if self._report is not None and self.worked:
+            facts = {"profile": self.profile.name, "budget": self.budget, "seed": self.seed, "strict": self.strict}
+            write_results(self.results, self._report, facts)
+        if self._baseline is not None and self._baseline.first_contact and self.results.items:
+            count = self._baseline.write(self.results.items)
+            self._notes.append(f"baseline: {count} violations accepted in {self._baseline.path.name}")
+
+    def _killed(self) -> list[str]:
+        """The programs that were running in processes that were killed; each is told of once."""
+        told = []
         for entry in left_behind(self._home / "journal"):
             with suppress(DecodeError, ValueError):
                 token = Token(program=Program.from_json(entry.program), target=entry.target)
                 keep(self._home / "corpus", token.to_text(), token.short)
-                self.results.lost.append(
-                    f"a process died while it ran a program on {entry.target}: "
-                    f"--executor {entry.target} --executor-replay {token.short}"
+                told.append(
+                    f"was killed while it ran a program on {entry.target}; "
+                    f"again: --executor {entry.target} --executor-replay {token.short}"
                 )
+        return told
 
     def summary(self) -> list[str]:
         """The lines for the end of the run."""
-        if not (self.results.items or self._replays or self.results.lost):
+        if not self.worked:
             return []
-        lines = list(self._replays)
+        lines = list(self._notes)
         if self.results.items or self.results.lost:
             known = {each.id: each for each in load_deviations()}
             lines += summary_lines(self.results, known)
@@ -299,6 +337,7 @@ class Workshop:
 
     def close(self) -> None:
         """Leave nothing behind."""
+        self._progress.stop()
         if self._arena is not None:
             self._arena.close()
         if self._journal is not None:
@@ -310,44 +349,3 @@ class Workshop:
 def _well_formed(target: str) -> bool:
     module, colon, name = target.partition(":")
     return bool(colon) and all(part.isidentifier() for part in [*module.split("."), *name.split(".")])
-
-
-def chosen_rules(text: str, rules: Mapping[str, Rule]) -> dict[str, Rule]:
-    """The rules that a list of globs and levels picks; a leading ``-`` takes out.
-
-    Raises:
-        UsageError: a part of the list picks nothing.
-    """
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    chosen = {} if any(not part.startswith("-") for part in parts) else dict(rules)
-    for part in parts:
-        name = part.removeprefix("-")
-        picked = {
-            id_: rule for id_, rule in rules.items()
-            if fnmatch.fnmatchcase(id_, name.upper()) or str(rule.level) == name.upper()
-        }  # fmt: skip
-        if not picked:
-            raise UsageError(f"no rule matches {name!r}: see --executor-list-rules")
-        if part.startswith("-"):
-            chosen = {id_: rule for id_, rule in chosen.items() if id_ not in picked}
-        else:
-            chosen |= picked
-    return chosen
-
-
-def _replay_text(result: Replay, token: Token) -> str:
-    """What a replay saw."""
-    name = token.rule or "any rule"
-    lines = [
-        f"replay of {token.short} on {token.target}: broke {name} in {result.failed} of {result.tried} runs"
-    ]
-    if result.excused:
-        lines.append(
-            f"  a known deviation of CPython ({result.issue}) in {result.excused} of {result.tried} runs"
-        )
-    if result.inconclusive:
-        lines.append(f"  inconclusive in {result.inconclusive} of {result.tried} runs")
-    if result.text:
-        lines.append(f"  {result.text}")
-    lines += [f"  {row}" for row in result.picture]
-    return "\n".join(lines)

@@ -33,7 +33,7 @@ class Carrier(threading.Thread):
                 self._carry(work_id)
             if self._worker is not None:
                 self._worker.dismiss()
-                self._release()
+                self._release(self._worker)
         except WorkerLostError:
             self._pool.report_lost(self._worker)
 
@@ -46,22 +46,22 @@ class Carrier(threading.Thread):
             worker = self._worker = self._worker or self._pool.next_worker()
         except WorkerLostError:
             raise
-        except BaseException as error:  # noqa: BLE001 - unpickling runs foreign code, and what fails is this task only
+        except BaseException as error:  # noqa: BLE001 - pickling runs foreign code; a start may fail
             del item  # The traceback keeps this frame: future and exception must form no cycle.
             self._pool.settle(work_id, None, error)
             return
         del item
         answer = worker.ask(call)
         del call
-        if worker.left:
-            self._release()
         self._pool.settle(work_id, *_outcome(answer))
+        del answer
+        if worker.left:
+            self._release(worker)
 
-    def _release(self) -> None:
+    def _release(self, worker: WorkerProcess) -> None:
         """Let go of a worker that was told, or has announced, to leave."""
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            self._pool.bury(worker)
+        self._worker = None
+        self._pool.bury(worker)
 
 
 def _pack_call(item: WorkItem[Any]) -> bytes:

@@ -87,7 +87,6 @@ class Pool:
         self._abandoned = False
         self._failed: Settled = []  # Whose callbacks the management thread has still to call.
         self._wake_up: WakeUpChannel | None = None
-        self._at_exit: util.Finalize | None = None
         # Once there are threads, a forked child would inherit the locks that they hold: then fork all, or
         # none.
         self._forks = plan.context.get_start_method(allow_none=False) == "fork"
@@ -96,17 +95,19 @@ class Pool:
 
     def accept(self, item: WorkItem[Any]) -> None:
         """Queue a piece of work, or raise and leave nothing behind."""
+        hired = False
         while True:
             with self.lock:
                 self._check_open()
-                if not self._missing(1):
+                if hired or not self._missing():
                     work_id = next(self._ids)
                     self.work_items[work_id] = item
                     self._work_ids.append(work_id)
                     self._move_work()
                     return
             # The workers first, so that one that cannot be started leaves no work behind.
-            self._hire(1)
+            self._hire()
+            hired = True  # As far as possible. If some could not be started, work waits for the others.
 
     def close(self, *, cancel_futures: bool = False) -> None:
         """Accept no more work; the workers leave when the rest is done, or cancelled."""
@@ -151,7 +152,8 @@ class Pool:
                 worker.kill()
                 self.report_lost(worker)
             if not self._is_inside():
-                self._changed.wait_for(lambda: not self._workers)
+                # Those that had left already are their carriers' business, who may be stalled in a callback.
+                self._changed.wait_for(lambda: all(worker.left for worker in self._workers))
 
     def owner_is_gone(self, _: object) -> None:
         """Close: nobody is left to submit more. Called by the garbage collector, anywhere."""
@@ -226,12 +228,10 @@ class Pool:
 
     @contextmanager
     def _stalling(self) -> Iterator[None]:
-        """Count a carrier as busy while it calls callbacks, and start another if there is work for it."""
+        """Count a carrier as busy while it calls callbacks: for what is submitted, another is needed."""
         with self.lock:
             self._stalled += 1
         try:
-            if not self._forks and self._missing(0):
-                self._hire(0)
             yield
         finally:
             with self.lock:
@@ -239,19 +239,19 @@ class Pool:
 
     # Workers: hired, replaced, buried.
 
-    def _missing(self, more: int) -> int:
-        """How many workers are to be started, for the work that is there and `more`."""
+    def _missing(self) -> int:
+        """How many workers are to be started, for the work that is there and one call more."""
         present = len(self._carriers) + self._starting
         if self._forks:
             return 0 if present else self._size
-        needed = len(self.work_items) + self._stalled + more
+        needed = len(self.work_items) + self._stalled + 1
         return max(0, min(self._size, needed) - present)
 
-    def _hire(self, more: int) -> None:
+    def _hire(self) -> None:
         """Start the workers that are missing; raise only if there is none at all afterwards."""
         stranded: Settled = []
         with self.lock:
-            count = self._missing(more)
+            count = self._missing()
             self._starting += count
         workers, error = self._start_processes(count)
         with self.lock:
@@ -296,9 +296,9 @@ class Pool:
     def _add_worker(self, worker: WorkerProcess) -> None:
         if self.cause is not None:
             _end(worker)
-        elif worker.process.pid is not None:
+        else:
             self._workers.add(worker)
-            self.processes[worker.process.pid] = worker.process
+            self.processes[worker.pid] = worker.process
 
     def next_worker(self) -> WorkerProcess:
         """Start a worker in the place of one that has left."""
@@ -324,7 +324,7 @@ class Pool:
             worker.close()
         with self.lock:
             self._workers.discard(worker)
-            self.processes.pop(worker.process.pid or 0, None)
+            self.processes.pop(worker.pid, None)
             self._changed.notify_all()
             self._wake()
 
@@ -338,42 +338,58 @@ class Pool:
     # Management: life and death.
 
     def _start_management(self) -> None:
-        if self.manager is None:
-            self._wake_up = WakeUpChannel(self._plan.context)
-            manager = threading.Thread(target=self._manage, name="ManagementThread", daemon=False)
-            try:
-                manager.start()
-            except Exception:
-                self._close_wake_up()
-                raise
-            self.manager = manager
-            _residents.residents.add(self)
-            # In a process that `multiprocessing` started, its children are waited for before the threads are.
-            self._at_exit = util.Finalize(None, _residents.wait_for_all, exitpriority=10)
+        if self.manager is not None:
+            return
+        self._wake_up = wake_up = WakeUpChannel(self._plan.context)
+        # In a process that `multiprocessing` started, its children are waited for before the threads are.
+        at_exit = util.Finalize(None, _residents.wait_for_all, exitpriority=10)
+        arguments = (wake_up, at_exit)
+        self.manager = threading.Thread(
+            target=self._manage, args=arguments, name="ManagementThread", daemon=False
+        )
+        _residents.residents.add(self)
+        try:
+            self.manager.start()
+        except Exception:
+            self.manager = None
+            self._move_out(*arguments)
+            raise
 
     def _wake(self) -> None:
         if self._wake_up is not None:
             self._wake_up.ring()
 
-    def _manage(self) -> None:
+    def _manage(self, wake_up: WakeUpChannel, at_exit: util.Finalize) -> None:
         """Be the management thread."""
         while not self._is_over():
-            for worker in self._wait_for_deaths():
+            for worker in self._wait_for_deaths(wake_up):
                 self._examine(worker)
-        self._clean_up()
+        for future, callbacks in self._failed:
+            call_back_in_worker(future, callbacks)
+        self._failed.clear()
+        for carrier in list(self._carriers):
+            carrier.join()
+        self._move_out(wake_up, at_exit)
+
+    def _move_out(self, wake_up: WakeUpChannel, at_exit: util.Finalize) -> None:
+        """Leave nothing behind."""
+        with self.lock:
+            self._wake_up = None
+            wake_up.close()
+        at_exit.cancel()
+        _residents.residents.discard(self)
 
     def _is_over(self) -> bool:
         with self.lock:
             ending = self.cause is not None or (self._closing and not self.work_items)
             return ending and not self._workers and not self._starting
 
-    def _wait_for_deaths(self) -> list[WorkerProcess]:
+    def _wait_for_deaths(self, wake_up: WakeUpChannel) -> list[WorkerProcess]:
         """Wait for a sentinel or the wake-up channel; return the workers that may have died."""
-        assert self._wake_up is not None, "there is a channel as long as there is a manager"  # noqa: S101 - for mypy
         with self.lock:
             watched = {worker.process.sentinel: worker for worker in self._workers if not worker.left}
-        ready = connection.wait([self._wake_up.reader, *watched])
-        self._wake_up.clear()
+        ready = connection.wait([wake_up.reader, *watched])
+        wake_up.clear()
         with self.lock:
             lost, self._lost = self._lost, set()
         return [watched[each] for each in ready if isinstance(each, int) and each in watched] + list(lost)
@@ -386,7 +402,7 @@ class Pool:
             words = worker.last_words()
         with self.lock:
             if self.cause is None:
-                self._failed += self._break(f"{_BROKEN}: of process {worker.process.pid}, {words}")
+                self._failed += self._break(f"{_BROKEN}: of process {worker.pid}, {words}")
             workers = list(self._workers)
         # SIGKILL, to all before waiting for any: a task may ignore SIGTERM, or the process be stopped.
         for each in workers:
@@ -408,24 +424,6 @@ class Pool:
         self._work_ids.clear()
         self._dismiss()
         return failed
-
-    def _clean_up(self) -> None:
-        """Call the callbacks of failed futures; wait for the carriers; leave nothing behind."""
-        for future, callbacks in self._failed:
-            call_back_in_worker(future, callbacks)
-        self._failed.clear()
-        for carrier in list(self._carriers):
-            carrier.join()
-        self._close_wake_up()
-        if self._at_exit is not None:
-            self._at_exit.cancel()
-        _residents.residents.discard(self)
-
-    def _close_wake_up(self) -> None:
-        with self.lock:
-            wake_up, self._wake_up = self._wake_up, None
-            if wake_up is not None:
-                wake_up.close()
 
 
 def _end(worker: WorkerProcess) -> None:

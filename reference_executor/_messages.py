@@ -82,7 +82,7 @@ def pack_raised(error: BaseException) -> bytes:
     text = format_remote(error)
     try:
         return pack(Raised(pack(error), text))
-    except BaseException as reason:  # noqa: BLE001 - unpickling runs foreign code, which may raise anything
+    except BaseException as reason:  # noqa: BLE001 - pickling runs foreign code, which may raise anything
         return pack(Raised(_pack_reason(reason), text))
 
 
@@ -97,7 +97,7 @@ def format_remote(error: BaseException) -> str:
     """Return the traceback with its chain, between quotes that set it apart from the local one."""
     try:
         text = "".join(traceback.format_exception(error))
-    except BaseException as reason:  # noqa: BLE001 - unpickling runs foreign code, which may raise anything
+    except BaseException as reason:  # noqa: BLE001 - the exception's own text is foreign code, too
         text = f"{type(error).__name__}, whose traceback cannot be shown: {type(reason).__name__}\n"
     return f'\n"""\n{text}"""'
 

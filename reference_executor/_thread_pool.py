@@ -19,7 +19,7 @@ import threading
 import weakref
 from collections import deque
 from concurrent.futures.thread import BrokenThreadPool
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from reference_executor import _residents
 from reference_executor._executor import Executor, available_cpus, check_initializer, check_max_workers
@@ -79,9 +79,8 @@ class ThreadPoolExecutor(Executor, concurrent.futures.ThreadPoolExecutor):
         check_initializer(initializer)
         self._max_workers = max_workers
         self._thread_name_prefix = thread_name_prefix or f"{type(self).__name__}-{self._counter()}"
-        crew = Crew(
-            max_workers, self._thread_name_prefix, initializer, initargs, self._open_place, self._broken_error
-        )
+        outfit = Outfit(initializer, initargs, self._open_place, self._broken_error)
+        crew = Crew(max_workers, self._thread_name_prefix, outfit)
         crew.owner = weakref.ref(self, crew.owner_is_gone)
         self._crew = crew
         # Where the standard library has them, since tests and tools look there.
@@ -111,18 +110,19 @@ class Place(Protocol):
         """Leave it."""
 
 
+class Outfit(NamedTuple):
+    """What a thread gets before its first task, and what its pool raises if that fails."""
+
+    initializer: Callable[..., object] | None
+    initargs: tuple[Any, ...]
+    open_place: Callable[[], Place] | None
+    broken_error: type[BrokenThreadPool]
+
+
 class Crew:
     """The threads of a pool and what they share: the work, how many are needed, why work is refused."""
 
-    def __init__(
-        self,
-        size: int,
-        prefix: str,
-        initializer: Callable[..., object] | None,
-        initargs: tuple[Any, ...],
-        open_place: Callable[[], Place] | None,
-        broken_error: type[BrokenThreadPool],
-    ) -> None:
+    def __init__(self, size: int, prefix: str, outfit: Outfit) -> None:
         """Make a crew without threads."""
         self.owner: weakref.ref[ThreadPoolExecutor] | None = None
         # Both bear re-entry: a finaliser that submits may run anywhere, also in the middle of `submit`.
@@ -131,10 +131,7 @@ class Crew:
         self.threads: set[threading.Thread] = set()
         self._size = size
         self._prefix = prefix
-        self._initializer = initializer
-        self._initargs = initargs
-        self._open_place = open_place
-        self._broken_error = broken_error
+        self._outfit = outfit
         self._staff = 0  # Threads that serve, or are being started.
         self._demand = 0
         # One entry for every call that ended since `_demand` was brought up to date: so that a thread that
@@ -261,10 +258,9 @@ class Crew:
 
     def _serve(self) -> None:
         """Work until told to go home; then tell the next one."""
-        place: Place | None = None
+        ready, place = self._initialize()
         try:
-            place = self._open_place() if self._open_place is not None else None
-            if self._initialize(place):
+            if ready:
                 while (item := self.queue.get()) is not None:
                     self._perform(item, place)
                     del item
@@ -274,22 +270,28 @@ class Crew:
                 place.close()
             self._resign()
 
-    def _initialize(self, place: Place | None) -> bool:
-        if self._initializer is None:
-            return True
+    def _initialize(self) -> tuple[bool, Place | None]:
+        """Open the place of a thread and call the initializer there; if that fails, break the pool."""
+        place: Place | None = None
+        initializer, initargs, open_place, _ = self._outfit
         try:
-            _call(place, self._initializer, self._initargs, {})
+            if open_place is not None:
+                place = open_place()
+            if initializer is not None and place is not None:
+                place.call(initializer, initargs, {})
+            elif initializer is not None:
+                initializer(*initargs)
         except BaseException:  # noqa: BLE001 - whatever it is, the pool is broken, and the error is logged
             LOGGER.critical("Exception in initializer:", exc_info=True)
             self._break()
-            return False
-        return True
+            return False, place
+        return True, place
 
     def _break(self) -> None:
         """Fail everything that waits. What other threads are doing goes on."""
         with self.lock:
-            self._refusal = (self._broken_error, _INITIALIZER_FAILED)
-            failed = fail_all(self._take_all(), lambda: self._broken_error(_INITIALIZER_FAILED))
+            self._refusal = (self._outfit.broken_error, _INITIALIZER_FAILED)
+            failed = fail_all(self._take_all(), lambda: self._outfit.broken_error(_INITIALIZER_FAILED))
         self._call_back(failed)
 
     def _perform(self, item: WorkItem[Any], place: Place | None) -> None:
@@ -324,18 +326,13 @@ class Crew:
                 _residents.residents.discard(self)
 
 
-def _call(place: Place | None, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
-    if place is None:
-        return fn(*args, **kwargs)
-    result: T = place.call(fn, args, kwargs)
-    return result
-
-
 def _make_call(item: WorkItem[T], place: Place | None) -> tuple[T | None, BaseException | None]:
     """Make a call; return what it returned or raised, having let go of the arguments."""
     fn, args, kwargs = item.take_call()
     try:
-        return _call(place, fn, args, kwargs), None
+        if place is not None:
+            return place.call(fn, args, kwargs), None
+        return fn(*args, **kwargs), None
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the outcome
         return None, error
     finally:

@@ -68,6 +68,11 @@ class WorkerProcess:
             _close(calls)
             _close(results)
 
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self.process.pid or 0
+
     def ask(self, call: bytes) -> bytes:
         """Send a call, return the packed answer.
 
@@ -79,8 +84,8 @@ class WorkerProcess:
                 self._calls.send_bytes(call)
                 answer = self._results.recv_bytes()
             except Exception as error:
-                # Mostly the end of a pipe. But after anything else, too (too little memory, say), nobody knows where
-                # in the conversation one is.
+                # Mostly the end of a pipe. But after anything else, too (want of memory, say), nobody knows
+                # how far the conversation came.
                 raise WorkerLostError from error
             self._failure = failure_in(answer)
             if self._failure is not None:
@@ -102,7 +107,7 @@ class WorkerProcess:
 
     def _hear_farewell(self) -> None:
         try:
-            self.left = unpack(self._results.recv_bytes()) == self.process.pid
+            self.left = unpack(self._results.recv_bytes()) == self.pid
         except (EOFError, OSError):
             return
 

@@ -18,18 +18,17 @@ def keep(folder: Path, token: str, short: str) -> None:
     scratch.replace(path)
 
 
-def find(text: str, folder: Path) -> Token:
-    """Read a token from its text, its short id or a file.
+def find(text: str, folder: Path, here: Path) -> Token:
+    """Read a token from its text, its short id under which `folder` keeps it, or a file (as seen from `here`).
 
     Raises:
         UsageError: it is none of these, or damaged.
     """
     try:
-        path = Path(text)
         if text.startswith("exh"):
             return Token.from_text(text)
         kept = folder / f"{text.upper()}.token"
-        for candidate in (kept, path):
+        for candidate in (kept, here / text):
             if candidate.is_file():
                 return Token.from_text(candidate.read_text(encoding="utf-8"))
     except TokenError as error:

@@ -71,6 +71,11 @@ class Item:
     inherited: tuple[str, ...] = ()
     possible: tuple[str, ...] = ()  # deviations that concern this subject
 
+    @property
+    def proved_nothing(self) -> bool:
+        """Whether every program was inconclusive: that is not green."""
+        return bool(self.inconclusive) and not self.exercised and not self.findings
+
     def failing(self, *, strict: bool) -> list[Finding]:
         """The findings that fail the run: a broken MUST; with `strict`, a broken SHOULD as well."""
         levels = {"MUST", "SHOULD"} if strict else {"MUST"}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.judge.case import Case, answer, spell
 from harness.values.history import CalledBack, Finished, Started
+from harness.values.program import Return
 
 if TYPE_CHECKING:
     from harness.values.history import History
@@ -63,7 +64,7 @@ def _script(case: Case, name: str) -> str:
         or getattr(ending, "gift", None)
         or f"status {getattr(ending, 'status', '')}"
     )
-    if (kind, detail) != ("return", "parcel") or getattr(ending, "size", 0):
-        size = getattr(ending, "size", 0)
+    size = ending.size if isinstance(ending, Return) else 0
+    if (kind, detail) != ("return", "parcel") or size:
         parts.append(f"ends with {kind} {detail}{f' of {size} bytes' if size else ''}")
     return f"     {name}: {', '.join(parts)}" if parts else ""

@@ -6,14 +6,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.arenas.real.arena import Patience
+from harness.arenas.real.arena import SubjectError
 from harness.check.picture import draw_picture
 from harness.judge.excuse import excuse
 from harness.judge.judge import judge
 from harness.model.progress import objection
 
 if TYPE_CHECKING:
-    from harness.arenas.real.arena import RealArena
+    from harness.arenas.real.arena import Patience, RealArena
     from harness.check.search import Law
     from harness.values.subject import Subject
     from harness.values.token import Token
@@ -36,7 +36,7 @@ class Replay:
     picture: tuple[str, ...] = ()
 
 
-def replay(arena: RealArena, subject: Subject, token: Token, law: Law, *, times: int = _TIMES) -> Replay:
+def replay(arena: RealArena, subject: Subject, token: Token, law: Law, *, patience: Patience, times: int = _TIMES) -> Replay:
     """Run a token's program `times` over, or until it has taken long enough."""
     tried = failed = excused = inconclusive = 0
     text = issue = ""
@@ -44,7 +44,11 @@ def replay(arena: RealArena, subject: Subject, token: Token, law: Law, *, times:
     limit = time.monotonic() + _LONGEST
     while tried < times and (tried == 0 or time.monotonic() < limit):
         tried += 1
-        history = arena.run(subject, token.program, Patience())
+        try:
+            history = arena.run(subject, token.program, patience)
+        except SubjectError as error:
+            inconclusive, text = inconclusive + 1, str(error)
+            continue
         judgement = judge(history, subject, law.rules)
         inconclusive += bool(judgement.inconclusive)
         text = text or judgement.inconclusive

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harness.arenas.real.arena import Patience
+from harness.arenas.real.arena import Patience, SubjectError
 from harness.check.finding import Exercise, Finding, Item
 from harness.check.picture import draw_picture
 from harness.check.reduce import reduce, weight
@@ -16,8 +18,10 @@ from harness.check.resolve import shape_of
 from harness.generation.draw import Enough, digest_of, draw, recall, shrink
 from harness.judge.excuse import concerns, excuse
 from harness.judge.judge import applies, judge
+from harness.values.history import History, Stuck
 from harness.values.rule import Level
 from harness.values.token import Token
+from harness.values.verdict import Judgement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,19 +30,21 @@ if TYPE_CHECKING:
     from harness.arenas.real.arena import RealArena
     from harness.check.profile import Profile
     from harness.values.deviation import Deviation
-    from harness.values.history import History
     from harness.values.program import Program
     from harness.values.rule import Rule
     from harness.values.subject import Subject
-    from harness.values.verdict import Judgement, Witness
+    from harness.values.verdict import Witness
 
-_SEARCHING = 0.6  # of an item's share of the budget; the rest is for reducing and confirming
+_SEARCHING = 0.85  # of an item's share of the budget
+_SEARCHING_RED = 0.45  # the same once something is broken: the rest is for reducing and confirming
+_REDUCING = 0.75  # of the time that is left when the search is over; the rest is for confirming
+_OVERTIME = 1.15  # of the share: then nothing is even looked at again
+_LOOKS = 2  # of these at least: one is no confirmation
 _REPLAYS = 5  # of a reduced program, to say how often it fails
 _TRIES = 3  # of a candidate, when the failure does not show every time
-_WAITING = 0.08  # of an item's time, at most, may go into waiting for hangs while searching
-_HASTE = Patience(
-    glance=0.02, settle=0.05, hang=0.06, slow=5.0
-)  # while reducing; what is shown is looked at again
+_SHOUTS = 3  # broken rules of an item that are told at once
+# While reducing; what is shown is looked at again.
+_HASTE = Patience(glance=0.02, settle=0.05, hang=0.06, slow=5.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +66,29 @@ class Sighting:
     after: int
     count: int = 1
     consequences: tuple[str, ...] = ()
+    largest: int = 0
+
+    def __post_init__(self) -> None:
+        """Remember the size of the program that was drawn."""
+        self.largest = self.largest or self.program.size
+
+    def take(self, program: Program, history: History, witness: Witness) -> None:
+        """Prefer a smaller program that shows the same."""
+        if weight(program) < weight(self.program):
+            self.program, self.history, self.witness = program, history, witness
+
+    def copy(self) -> Sighting:
+        """As it is now."""
+        return replace(self)
 
 
 @dataclass(slots=True)
 class Search:
-    """The search of one item. `tell` is called now and then with a line of progress."""
+    """The search of one item.
+
+    `seed` is that of the run; `share` is the item's part of its budget, in seconds. `tell` is given what is being
+    done, again and again, and `shout` what should be known at once.
+    """
 
     arena: RealArena
     subject: Subject
@@ -75,8 +99,8 @@ class Search:
     share: float
     patience: Patience = field(default_factory=Patience)
     folder: Path | None = None
-    accepted: frozenset[str] = frozenset()
     tell: Callable[[str], None] = lambda _line: None
+    shout: Callable[[str], None] = lambda _line: None
     _met: Counter[str] = field(default_factory=Counter)
     _programs: Counter[str] = field(default_factory=Counter)
     _sightings: dict[tuple[str, str], Sighting] = field(default_factory=dict)
@@ -85,36 +109,44 @@ class Search:
     _seen: dict[str, frozenset[str]] = field(default_factory=dict)
     _run: int = 0
     _begun: float = 0.0
+    _stillness: float = 0.0
+    _digest: str = ""
 
     def search(self) -> Item:
         """Do all of it."""
         self._begun = time.monotonic()
-        stillness = self.arena.spending.stillness
+        self._stillness = self.arena.spending.stillness
         shape = shape_of(self.subject)
-        programs = draw(self.theme, shape, self.seed, self.profile.programs)
+        number = self._number()
+        programs = draw(self.theme, shape, number, self.profile.programs)
+        self._digest = digest_of(programs)
         recalled = recall(self.theme, shape, self.folder) if self.folder is not None else ()
         self._work_through((*recalled, *programs))
-        number = self.seed
         while self.profile.goes_on and self._time_to_search():
             number += 1_000_003
             self._work_through(draw(self.theme, shape, number, self.profile.programs))
-        findings = [self._finding(sighting) for sighting in self._in_order()]
-        return self._item(digest_of(programs), len(programs), stillness, findings)
+        findings = self._findings()
+        if self.folder is not None and any(self._seen.values()):
+            self._remember()
+        return self._item(findings)
 
     def so_far(self) -> Item:
         """What was found before the search was interrupted, unreduced."""
-        found = [self._present(sighting, 0, 0) for sighting in self._in_order()]
-        return self._item("", self.profile.programs, self.arena.spending.stillness, found)
+        return self._item([self._present(sighting, 0, 0) for sighting in self._in_order()])
 
-    def _item(self, digest: str, planned: int, stillness: float, findings: list[Finding]) -> Item:
+    def _number(self) -> int:
+        """The seed of this item; the same theme gets the same programs for subjects of the same shape."""
+        return int.from_bytes(hashlib.sha256(f"{self.seed}/{self.theme}".encode()).digest()[:6])
+
+    def _item(self, findings: list[Finding]) -> Item:
         findings += [
             replace(self._present(each, 0, 1), standing="unconfirmed") for each in self._unconfirmed.values()
         ]
         return Item(
             subject=self.subject.name, target=self.subject.target, kind=self.subject.kind, theme=self.theme,
-            seed=self.seed, digest=digest, planned=planned, run=self._run,
+            seed=self.seed, digest=self._digest, planned=self.profile.programs, run=self._run,
             seconds=round(time.monotonic() - self._begun, 3),
-            stillness=round(self.arena.spending.stillness - stillness, 3),
+            stillness=round(self.arena.spending.stillness - self._stillness, 3),
             profile=self.profile.name,
             applicable=tuple(sorted(rule.id for rule in self.law.rules.values() if applies(rule, self.subject))),
             exercised=tuple(
@@ -130,7 +162,8 @@ class Search:
     # Searching.
 
     def _time_to_search(self) -> bool:
-        return time.monotonic() - self._begun < self.share * _SEARCHING
+        red = any(each.deviation is None for each in self._sightings.values())
+        return time.monotonic() - self._begun < self.share * (_SEARCHING_RED if red else _SEARCHING)
 
     def _work_through(self, programs: Iterable[Program]) -> None:
         for program in programs:
@@ -138,8 +171,10 @@ class Search:
                 return
             self._examine(program)
             self._run += 1
+            broken = {rule for rule, excused in self._sightings if not excused}
             self.tell(
-                f"{self.subject.name} {self.theme}: {self._run} programs, {len(self._met)} rules exercised"
+                f"{self.subject.name} {self.theme}: {self._run} programs, {len(self._met)} rules exercised, "
+                f"{len(broken)} broken"
             )
 
     def _examine(self, program: Program) -> None:
@@ -161,29 +196,46 @@ class Search:
                     witness.rule, Sighting(program, history, witness, excused, self._run)
                 )
                 continue
-            key = (witness.rule, excused.id if excused is not None else "")
-            known = self._sightings.get(key)
-            if known is None:
-                others = tuple(rule for rule in rules if rule != witness.rule)
-                self._sightings[key] = Sighting(
-                    program, history, witness, excused, self._run, consequences=others
+            others = tuple(rule for rule in rules if rule != witness.rule)
+            self._sight(Sighting(program, history, witness, excused, self._run, consequences=others))
+
+    def _sight(self, sighting: Sighting) -> None:
+        """Keep a sighting: the first, with the smallest program of all."""
+        key = (sighting.witness.rule, sighting.deviation.id if sighting.deviation is not None else "")
+        known = self._sightings.get(key)
+        if known is None:
+            self._sightings[key] = sighting
+            if sighting.deviation is None and len(self._sightings) <= _SHOUTS:
+                self.shout(
+                    f"executor-harness: {self.subject.name} breaks {sighting.witness.rule} in the theme {self.theme} "
+                    f"after {self._run} programs"
                 )
-                continue
-            known.count += 1
-            if weight(program) < weight(known.program):
-                known.program, known.history, known.witness = program, history, witness
+            return
+        known.count += 1
+        known.take(sighting.program, sighting.history, sighting.witness)
 
     def _judge(self, program: Program, patience: Patience) -> tuple[History, Judgement]:
-        history = self.arena.run(self.subject, program, patience)
+        try:
+            history = self.arena.run(self.subject, program, patience)
+        except SubjectError as error:  # it could be built before: nothing is known of this program
+            return History(program=program), Judgement(met={}, inconclusive=str(error))
         return history, judge(history, self.subject, self.law.rules)
 
     def _look(self, program: Program, rule: str, patience: Patience) -> tuple[History, Witness] | None:
-        """Run a program; the evidence if it breaks this rule without excuse."""
+        """Run a program; the evidence if it breaks this rule without excuse.
+
+        What else it breaks serves as well: a consequence is reduced along with its cause.
+        """
         history, judgement = self._judge(program, patience)
+        found = None
         for witness, excused in excuse(judgement.witnesses, history, self.subject, self.law.deviations):
-            if witness.rule == rule and excused is None:
-                return history, witness
-        return None
+            if excused is not None:
+                continue
+            if witness.rule == rule:
+                found = found or (history, witness)
+            elif (other := self._sightings.get((witness.rule, ""))) is not None:
+                other.take(program, history, witness)
+        return found
 
     def _shows(self, program: Program, rule: str, patience: Patience) -> bool:
         return self._look(program, rule, patience) is not None
@@ -201,19 +253,36 @@ class Search:
             ),
         )
 
-    def _finding(self, sighting: Sighting) -> Finding:
-        if sighting.deviation is not None:
-            return self._present(sighting, 1, 1)
-        before = sighting.program.size
-        self.tell(f"{self.subject.name} {self.theme}: reducing a program that breaks {sighting.witness.rule}")
-        self._reduce(sighting)
-        reproduced, tried = self._reproduce(sighting)
-        return replace(self._present(sighting, reproduced, tried), shrunk_from=before)
+    def _findings(self) -> list[Finding]:
+        """Reduce all that was found, then confirm it; each in a fair part of the time that is left."""
+        ordered = self._in_order()
+        red = [each for each in ordered if each.deviation is None]
+        drawn = [each.copy() for each in red]
+        end = self._begun + self.share
+        for place, sighting in enumerate(red):
+            left = (end - time.monotonic()) * _REDUCING
+            self.tell(f"{self.subject.name} {self.theme}: reducing a program that breaks {sighting.witness.rule}")
+            self._reduce(sighting, time.monotonic() + left / (len(red) - place))
+        found = []
+        for place, (sighting, first) in enumerate(zip(red, drawn, strict=True)):
+            left = end - time.monotonic()
+            found.append(self._confirm(sighting, first, time.monotonic() + left / (len(red) - place)))
+        return found + [self._present(each, 1, 1) for each in ordered if each.deviation is not None]
 
-    def _reduce(self, sighting: Sighting) -> None:
-        """Let Hypothesis shrink what it drew, then reduce the value; the best seen is kept when time is up."""
+    def _confirm(self, sighting: Sighting, first: Sighting, deadline: float) -> Finding:
+        self.tell(f"{self.subject.name} {self.theme}: repeating a program that breaks {sighting.witness.rule}")
+        reproduced, tried = self._reproduce(sighting, deadline)
+        if tried and not reproduced and sighting.program != first.program:
+            # In haste something else was taken for it: go back to what was really seen.
+            sighting.program, sighting.history, sighting.witness = first.program, first.history, first.witness
+            reproduced, tried = self._reproduce(sighting, deadline)
+        return self._present(sighting, reproduced, tried)
+
+    def _reduce(self, sighting: Sighting, deadline: float) -> None:
+        """Reduce the program as a value; the best seen is kept when time is up."""
         rule = sighting.witness.rule
-        deadline = self._deadline()
+        if time.monotonic() > deadline:
+            return
         steady = all(self._shows(sighting.program, rule, _HASTE) for _ in range(2))
 
         def fails(program: Program) -> bool:
@@ -222,40 +291,29 @@ class Search:
             for _ in range(1 if steady else _TRIES):
                 evidence = self._look(program, rule, _HASTE)
                 if evidence is not None:
-                    if weight(program) < weight(sighting.program):
-                        sighting.program, (sighting.history, sighting.witness) = program, evidence
+                    sighting.take(program, *evidence)
                     return True
             return False
 
-        try:
+        with suppress(Enough):
             reduce(sighting.program, fails)
-        except Enough:
-            pass
-        if self.folder is not None:
-            self._remember(rule)
 
-    def _remember(self, rule: str) -> None:
-        """Draw once more, with the verdicts known, so that Hypothesis keeps the failing example in its database."""
+    def _remember(self) -> None:
+        """Draw once more, with the verdicts known, so that Hypothesis keeps a failing example in its database."""
 
         def offends(program: Program) -> bool:
             known = self._seen.get(program.digest)
             if known is None:
-                raise Enough  # Hypothesis has kept the example and begun to shrink; the value is reduced elsewhere
-            return rule in known
+                raise Enough  # Hypothesis has kept the example and begun to shrink; that is done here, on values
+            return bool(known)
 
-        shrink(self.theme, shape_of(self.subject), self.seed, self.profile.programs, offends, self.folder)
+        shrink(self.theme, shape_of(self.subject), self._number(), self.profile.programs, offends, self.folder)
 
-    def _deadline(self) -> float:
-        """Until when one finding may be worked on: a fair part of what is left of the share."""
-        left = self.share - (time.monotonic() - self._begun)
-        waiting = sum(each.deviation is None for each in self._sightings.values())
-        return time.monotonic() + max(1.5, left / max(1, waiting))
-
-    def _reproduce(self, sighting: Sighting) -> tuple[int, int]:
+    def _reproduce(self, sighting: Sighting, deadline: float) -> tuple[int, int]:
         """Replay the reduced program with full patience; the last failing run is the evidence that is shown."""
         reproduced = tried = 0
-        limit = self._deadline()
-        while tried < _REPLAYS and (tried < 2 or time.monotonic() < limit):  # noqa: PLR2004 - one look is no confirmation
+        overtime = self._begun + self.share * _OVERTIME
+        while tried < _REPLAYS and time.monotonic() < (overtime if tried < _LOOKS else deadline):
             tried += 1
             evidence = self._look(sighting.program, sighting.witness.rule, self.patience)
             if evidence is not None:
@@ -268,18 +326,17 @@ class Search:
         token = Token(
             program=sighting.program, target=self.subject.target, rule=witness.rule, python=_python(),
         )  # fmt: skip
-        stacks = next((event.stacks for event in sighting.history.events if hasattr(event, "stacks")), "")
+        stacks = next((event.stacks for event in sighting.history.events if isinstance(event, Stuck)), "")
         return Finding(
             rule=witness.rule, level=str(self.law.rules[witness.rule].level),
             standing="violated" if excused is None else "deviation",
             text=witness.text, token=token.to_text(), short=token.short, theme=self.theme,
-            size=sighting.program.size, shrunk_from=sighting.program.size, sightings=sighting.count,
+            size=sighting.program.size, shrunk_from=sighting.largest, sightings=sighting.count,
             reproduced=reproduced, tried=tried, after=sighting.after,
             deviation=excused.id if excused else "", issue=excused.issue if excused else "",
             summary=excused.summary if excused else "",
             picture=() if excused else draw_picture(sighting.history, self.subject, witness),
             consequences=sighting.consequences, stacks=stacks,
-            baseline=witness.rule in self.accepted,
         )  # fmt: skip
 
 

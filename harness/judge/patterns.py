@@ -41,6 +41,15 @@ def _cancelled(case: Case, name: str) -> bool:
     )
 
 
+def missed_future_was_cancelled_by_a_shutdown(case: Case, witness: Witness) -> bool:
+    """Every future that was missed was queued when a shutdown with `cancel_futures` began."""
+    names = witness.futures or tuple(
+        name for call in _calls(case, witness) for name in getattr(call.step, "futures", ())
+    )
+    mine = [name for name in names if name in case.tracks and not case.tracks[name].task.starts]
+    return any(case.cancelling_since(case.tracks[name].executor) < FOREVER for name in mine)
+
+
 def waited_for_everything_already(case: Case, witness: Witness) -> bool:
     """All futures given to the `wait` with the invalid argument were done, or there was nothing to wait for."""
     return witness.shape == "satisfied" and all(
@@ -58,6 +67,30 @@ def exception_is_falsy(case: Case, witness: Witness) -> bool:
         and getattr(case.tracks[call.step.future].task.script.ending, "error", "") == "Falsy"
         for call in _calls(case, witness)
     )
+
+
+def exception_is_falsy_across_processes(case: Case, witness: Witness) -> bool:
+    """The task raised an exception that is false, and the outcome says that it returned None."""
+    return any(
+        isinstance(call.step, op.Result | op.Error)
+        and isinstance(call.outcome, Returned)
+        and call.outcome.value == "None"
+        and getattr(case.tracks[call.step.future].task.script.ending, "error", "") == "Falsy"
+        for call in _calls(case, witness)
+    )
+
+
+def all_were_done_before_the_first_step(case: Case, witness: Witness) -> bool:
+    """What came first was done when the iterator was first advanced, though not yet when it was made."""
+    made = next((call for call in _calls(case, witness) if isinstance(call.step, op.AsCompleted)), None)
+    if made is None or witness.shape == "cancelled":
+        return False
+    iterator = getattr(made.step, "iterator", "")
+    steps = [call for call in case.calls if getattr(call.step, "iterator", "") == iterator and call is not made]
+    early = [name for name in witness.futures if name in case.tracks]
+    others = [name for name in getattr(made.step, "futures", ()) if name in case.tracks and name not in early]
+    late = [name for name in others if case.tracks[name].task.left > made.end]
+    return bool(steps and late) and any(case.tracks[name].task.left < steps[0].end for name in late)
 
 
 def earlier_shutdown_did_not_wait(case: Case, witness: Witness) -> bool:
@@ -81,9 +114,24 @@ def later_shutdown_forgot_to_cancel(case: Case, witness: Witness) -> bool:
     )
 
 
-def worker_died_after_shutdown_began(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
-    """A worker of the pool died when a shutdown had already begun."""
-    return any(case.shut_since(executor) <= since < FOREVER for executor, since in case.deaths.items())
+def shutdown_began_before_the_death_was_seen(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A worker died, and a shutdown began, before or after, while no future had failed with `BrokenExecutor` yet."""
+    return any(
+        since < FOREVER and case.shut_since(executor) < _break_seen(case, executor)
+        for executor, since in case.deaths.items()
+    )
+
+
+def _break_seen(case: Case, executor: str) -> int:
+    """When the client first got `BrokenExecutor` from a pool; `FOREVER` if never."""
+    stamps = [FOREVER]
+    for call in case.calls:
+        outcome = call.outcome.error if isinstance(call.outcome, Returned) else call.outcome
+        if isinstance(outcome, Raised) and "BrokenExecutor" in outcome.bases:
+            track = case.tracks.get(getattr(call.step, "future", ""))
+            if getattr(call.step, "executor", track.executor if track else "") == executor:
+                stamps.append(call.end)
+    return min(stamps)
 
 
 def worker_died_after_a_cancel(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
@@ -105,10 +153,12 @@ def worker_died_while_sending(case: Case, witness: Witness) -> bool:  # noqa: AR
 
 
 def submitted_after_a_death(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
-    """A task was accepted after a worker had died, before anybody had noticed."""
+    """`submit` accepted a task, or hung, after a worker had died and before anybody had noticed."""
     return any(
-        isinstance(call.outcome, Submitted) and case.deaths[getattr(call.step, "executor", "e0")] < call.end
-        for call in case.of(op.Submit)
+        isinstance(call.step, op.Submit)
+        and (isinstance(call.outcome, Submitted) or call.end == FOREVER)
+        and case.deaths[call.step.executor] < call.end
+        for call in case.calls
     )
 
 
@@ -138,6 +188,11 @@ def left_behind(case: Case, witness: Witness) -> bool:
     return bool(case.leftovers) and not witness.calls
 
 
+def callback_uses_the_pool_while_it_cancels(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A callback that calls back into the pool was entered, and not left, inside a cancelling shutdown."""
+    return case.stalled_callback() in ("submit", "shutdown") and shutdown_cancels_futures(case, witness)
+
+
 def one_broken_exception_for_all(case: Case, witness: Witness) -> bool:
     """Two futures of a pool that broke share one exception object."""
     errors = [call.outcome.error for call in _calls(case, witness) if isinstance(call.outcome, Returned)]
@@ -150,9 +205,13 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         missed_future_was_cancelled_unnoticed,
         waited_for_everything_already,
         exception_is_falsy,
+        exception_is_falsy_across_processes,
+        all_were_done_before_the_first_step,
         earlier_shutdown_did_not_wait,
         later_shutdown_forgot_to_cancel,
-        worker_died_after_shutdown_began,
+        missed_future_was_cancelled_by_a_shutdown,
+        callback_uses_the_pool_while_it_cancels,
+        shutdown_began_before_the_death_was_seen,
         worker_died_after_a_cancel,
         worker_died_while_sending,
         submitted_after_a_death,

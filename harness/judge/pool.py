@@ -193,6 +193,8 @@ def _judge_one_ending(case: Case, tally: Tally, track: Track) -> None:
     if getattr(track.task.script.ending, "error", "") == "Falsy":
         return  # RES-11 judges what becomes of it
     told = _story(result), _story(error)
+    if states.outcome.seen[-1][2] != "1":
+        return  # not done yet when it was asked: that is judged elsewhere
     cancelled = states.outcome.seen[-1][1] == "1"
     agree = told[0] == told[1] and (told[0] == "cancelled") == cancelled
     tally.check(

@@ -163,7 +163,9 @@ def _judge_iteration(case: Case, tally: Tally, made: Call, step: op.AsCompleted)
             case Drained(items=items, end=stopped):
                 given += items
                 end, finished = stopped, call
-            case Returned(value=value) if isinstance(call.step, op.Next) and value != "the end":
+            case Returned(value="the end") if isinstance(call.step, op.Next):
+                finished = call
+            case Returned(value=value) if isinstance(call.step, op.Next):
                 given.append(value)
             case Raised() as raised if isinstance(call.step, op.Next):
                 end, finished = raised, call

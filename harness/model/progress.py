@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.model.form import malformation
 from harness.values import operation as op
 from harness.values.program import Raise
 
@@ -64,7 +65,9 @@ class Progress:
             case op.Result(future=future, timeout=None) | op.Error(future=future, timeout=None):
                 return future in self.task_of and self.ends(self.task_of[future])
             case op.Wait(timeout=None, futures=futures, return_when=when):
-                return self._wait_returns(tuple(self.task_of[name] for name in futures if name in self.task_of), when)
+                return self._wait_returns(
+                    tuple(self.task_of[name] for name in futures if name in self.task_of), when
+                )
             case op.Next(iterator=iterator) | op.Drain(iterator=iterator):
                 waited = self.items_of.get(iterator) or tuple(
                     self.task_of[name] for name in self.futures_of.get(iterator, ()) if name in self.task_of
@@ -109,11 +112,13 @@ class Progress:
 
 
 def objection(program: Program) -> str:
-    """Why a program is no fair test: a symbol used before it exists, or a call that may rightly hang.
+    """Why a program is no fair test: its form, a symbol used before it exists, a call that may rightly hang.
 
     Returns:
         One sentence, empty if there is nothing to object to.
     """
+    if wrong := malformation(program):
+        return wrong
     for lane in program.lanes:
         known = Progress.of(program)
         for index, step in enumerate(lane.operations):
@@ -136,5 +141,6 @@ def _unknown(step: op.Operation, known: Progress) -> str:
     if getattr(step, "executor", None) not in (None, *known.workers):
         return str(getattr(step, "executor", ""))
     tasks = [task for task in (getattr(step, "task", None), *getattr(step, "tasks", ())) if task is not None]
-    wanted = [*tasks, *getattr(step, "futures", ())]
-    return next((name for name in wanted if name not in known.scripts and name not in known.task_of), "")
+    strange = [task for task in tasks if task not in known.scripts]
+    strange += [name for name in getattr(step, "futures", ()) if name not in known.task_of]
+    return next(iter(strange), "")

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.check.finding import Finding, Item
+    from harness.check.replay import Replay
     from harness.values.rule import Rule, Source
+    from harness.values.token import Token
 
 _WIDTH = 110
 _MOST_STACK = 40  # lines
@@ -52,6 +54,24 @@ def one_failure(item: Item, finding: Finding, rule: Rule) -> str:
         f"          pytest {_suite()} --executor {item.target} --executor-replay {finding.token}",
     ]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def replay_text(result: Replay, token: Token) -> str:
+    """What a replay saw."""
+    name = token.rule or "a rule"
+    lines = [
+        f"replay of {token.short} on {token.target}: broke {name} in {result.failed} of {result.tried} runs"
+    ]
+    if result.excused:
+        lines.append(
+            f"  a known deviation of CPython ({result.issue}) in {result.excused} of {result.tried} runs"
+        )
+    if result.inconclusive:
+        lines.append(f"  inconclusive in {result.inconclusive} of {result.tried} runs")
+    if result.text:
+        lines += _wrap(f"seen: {result.text}")
+    lines += [f"  {row}" for row in result.picture]
+    return "\n".join(lines)
 
 
 def _suite() -> str:

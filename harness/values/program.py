@@ -143,15 +143,22 @@ def epilogue(program: Program) -> tuple[Operation, ...]:
     steps: list[Operation] = [Release()]
     for lane in program.lanes:
         steps += [Drain(iterator=op.iterator) for op in lane.operations if isinstance(op, Map)]
-    steps += [Shutdown(executor=pool.executor, cancel_futures=_cancels(program, pool)) for pool in program.pools]
+    steps += [
+        Shutdown(executor=pool.executor, cancel_futures=_cancels(program, pool)) for pool in program.pools
+    ]
     for future in futures_of(program):
-        steps += [Observe(future=future, times=1), Result(future=future), Error(future=future), Repr(future=future)]
+        steps += [
+            Observe(future=future, times=1),
+            Result(future=future),
+            Error(future=future),
+            Repr(future=future),
+        ]
     steps.append(Census())
     return tuple(steps)
 
 
 def _cancels(program: Program, pool: Pool) -> bool:
-    """Whether the last shutdown of this pool cancelled: then the epilogue's does, too, and takes nothing back."""
+    """Whether the last shutdown of this pool cancelled: then the epilogue's does, too."""
     flags = [
         step.cancel_futures
         for lane in program.lanes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import signal
 import sys
@@ -76,6 +75,8 @@ def leave_at_once(code: int) -> NoReturn:
 
 def kill_self(number: int) -> None:
     """End the process by a signal, without the traceback that pytest has faulthandler write."""
+    import faulthandler  # noqa: PLC0415 - interpreters other than the main one do not have it
+
     faulthandler.disable()
     os.kill(os.getpid(), number)
     threading.Event().wait()

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from harness.values.subject import Subject
 
 
+_LAST_WORDS = 200  # rounds; a puppet that never falls silent is not waited for
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
     """How long to look before a verdict, in seconds.
@@ -146,6 +149,7 @@ class RealArena:
             "remote": subject.kind != "thread",
         })  # fmt: skip
         ending, answer = self._attend(child)
+        self._hear_the_rest()
         events = [*_read_events(child), *self._watch.events, *ending]
         pid = child.pid
         if answer is None or not answer["clean"]:
@@ -177,6 +181,13 @@ class RealArena:
             elif time.monotonic() > limit:
                 doing = "a call has not returned" if watch.turn is None else "the pool has not settled"
                 return [Slow(at=time.monotonic_ns(), reason=f"{doing} after {watch.patience.slow:g} s")], None
+
+    def _hear_the_rest(self) -> None:
+        """Read what puppets said before they ended: it is in the sockets, whoever sent it may be dead."""
+        for _ in range(_LAST_WORDS):
+            if not any(key.data is not None for key, _ in self._selector.select(0)):
+                return
+            self._serve(0)
 
     def _serve(self, timeout: float) -> list[dict[str, Any]]:
         """Wait for whatever comes next; the child's messages are returned, puppets are served here."""

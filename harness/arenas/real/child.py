@@ -109,11 +109,12 @@ class Player:
         clean = True
         for call, step in enumerate(operations):
             self.recorder.write(Called(at=now(), call=call))
-            outcome = Facts(lines=()) if isinstance(step, Census) else perform(self.stage, step)
-            self.recorder.write(Answered(at=now(), call=call, outcome=outcome, thread=threading.get_ident()))
-            if isinstance(step, Census):
-                clean = self.take_census()
+            if isinstance(step, Census):  # dropping things runs the subject's code, too
+                clean, outcome = self.take_census(), Facts(lines=())
             else:
+                outcome = perform(self.stage, step)
+            self.recorder.write(Answered(at=now(), call=call, outcome=outcome, thread=threading.get_ident()))
+            if not isinstance(step, Census):
                 self.settle(step)
         return clean
 

@@ -1,0 +1,96 @@
+"""Is a program well formed? A token is data from strangers, and a candidate of the reducer may lack its parts.
+
+Every symbol is made once, and what an operation cannot do without is there. What would hurt the machine instead
+of testing an executor (thousands of workers, gigabytes of payload) is no program.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from harness.values import operation as op
+from harness.values.program import Return, futures_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from harness.values.program import Program
+
+MOST_WORKERS = 64
+LARGEST_PAYLOAD = 1 << 26  # bytes
+MOST_LOOKS = 10_000  # of one `Observe`
+
+
+def malformation(program: Program) -> str:
+    """What is wrong with the form of a program: one sentence, empty if nothing is."""
+    return next(_malformations(program), "")
+
+
+def _malformations(program: Program) -> Iterator[str]:
+    if len(program.lanes) != 1:
+        yield f"it has {len(program.lanes)} client lanes, and this version runs one"
+    if not program.pools:
+        yield "it has no executor"
+    for pool in program.pools:
+        if not 1 <= pool.workers <= MOST_WORKERS:
+            yield f"{pool.executor} has {pool.workers} workers; between 1 and {MOST_WORKERS} can be run"
+    for script in program.tasks:
+        size = script.ending.size if isinstance(script.ending, Return) else 0
+        if max(size, script.argument) > LARGEST_PAYLOAD:
+            yield f"{script.task} carries more than {LARGEST_PAYLOAD} bytes"
+    for name in _repeated(program):
+        yield f"{name} is made twice"
+    for lane in program.lanes:
+        for index, step in enumerate(lane.operations):
+            if lacking := _lacks(step):
+                yield f"operation {index} {lacking}"
+
+
+def _repeated(program: Program) -> list[str]:
+    """The symbols that are made, or the tasks that are handed in, more than once."""
+    made: list[str] = [pool.executor for pool in program.pools]
+    made += [script.task for script in program.tasks]
+    steps = [step for lane in program.lanes for step in lane.operations]
+    made += [name for step in steps for name in _makes(step)]
+    handed = Counter(name for step in steps for name in _hands_in(step))
+    return [
+        name
+        for name, times in [*Counter([*made, *futures_of(program)]).items(), *handed.items()]
+        if times > 1
+    ]
+
+
+def _makes(step: op.Operation) -> Iterable[str]:
+    match step:
+        case op.Map(iterator=name) | op.AsCompleted(iterator=name) | op.AddCallback(callback=name):
+            return (name,)
+        case _:
+            return ()
+
+
+def _hands_in(step: op.Operation) -> Iterable[str]:
+    match step:
+        case op.Submit(task=task) | op.AddCallback(deed="submit", task=str(task)):
+            return (task,)
+        case op.Map(tasks=tasks):
+            return tasks
+        case _:
+            return ()
+
+
+def _lacks(step: op.Operation) -> str:
+    """Why an operation cannot be performed as it stands, whatever came before it."""
+    match step:
+        case op.Release() | op.Census():
+            return "belongs to the end of every program"
+        case op.AddCallback(deed="submit", executor=executor, task=task) if executor is None or task is None:
+            return "submits a task that it does not name"
+        case op.AddCallback(deed="shutdown", executor=None):
+            return "shuts down an executor that it does not name"
+        case op.Map(tasks=tasks, shorter=int(shorter)) if not 0 <= shorter <= len(tasks):
+            return "makes an iterable of less than no items"
+        case op.Observe(times=times) if times > MOST_LOOKS:
+            return f"looks more than {MOST_LOOKS} times"
+        case _:
+            return ""
