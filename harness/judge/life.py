@@ -67,8 +67,6 @@ def _hang_rule(case: Case, stuck: Call) -> tuple[str, str]:
 
 
 def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]:
-    if case.left_by_exception(executor):
-        return "RES-13", ""
     if not isinstance(stuck.step, op.Leave) and not getattr(stuck.step, "wait", True):
         return "SHD-02", ""
     earlier = [call for call in case.shutdowns(executor) if call.answered]
@@ -84,6 +82,8 @@ def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]
     unsendable = any(
         track.task.script.argument < 0 for track in case.tracks.values() if track.executor == executor
     )
+    if case.left_by_exception(executor) and not unsendable and case.deaths[executor] == FOREVER:
+        return "RES-13", ""
     return "SHD-01", "unpicklable" if unsendable else ""
 
 

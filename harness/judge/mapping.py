@@ -136,7 +136,8 @@ def _judge_end(case: Case, tally: Tally, reading: _Reading, used: tuple[str, ...
                 rule, f"{used[raisers[0]]} raised, and the iterator ends as if all was well", *reading.calls
             )
             return
-        if reading.step.fails_at is not None:
+        fails_at = reading.step.fails_at
+        if fails_at is not None and fails_at < len(used):  # beyond the shorter iterable nobody asks
             text = "the iterable raised, and the iterator ends as if all was well"
             tally.blame("MAP-11", text, *reading.calls)
             return

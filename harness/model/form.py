@@ -1,12 +1,13 @@
-"""Is a program well formed? A token is data from strangers, and a candidate of the reducer may lack its parts.
+"""Is a program well formed? A token is data from strangers, a candidate of the reducer may lack its parts.
 
-Every symbol is made once, and what an operation cannot do without is there. What would hurt the machine instead
-of testing an executor (thousands of workers, gigabytes of payload) is no program.
+Every symbol is made once, and what an operation cannot do without is there. What would hurt the machine
+instead of testing an executor (thousands of workers, gigabytes of payload) is no program.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from harness.values import operation as op
@@ -24,10 +25,11 @@ MOST_LOOKS = 10_000  # of one `Observe`
 
 def malformation(program: Program) -> str:
     """What is wrong with the form of a program: one sentence, empty if nothing is."""
-    return next(_malformations(program), "")
+    problems = chain(_of_pools(program), _of_tasks(program), _of_names(program), _of_operations(program))
+    return next(problems, "")
 
 
-def _malformations(program: Program) -> Iterator[str]:
+def _of_pools(program: Program) -> Iterator[str]:
     if len(program.lanes) != 1:
         yield f"it has {len(program.lanes)} client lanes, and this version runs one"
     if not program.pools:
@@ -35,30 +37,31 @@ def _malformations(program: Program) -> Iterator[str]:
     for pool in program.pools:
         if not 1 <= pool.workers <= MOST_WORKERS:
             yield f"{pool.executor} has {pool.workers} workers; between 1 and {MOST_WORKERS} can be run"
+
+
+def _of_tasks(program: Program) -> Iterator[str]:
     for script in program.tasks:
         size = script.ending.size if isinstance(script.ending, Return) else 0
         if max(size, script.argument) > LARGEST_PAYLOAD:
             yield f"{script.task} carries more than {LARGEST_PAYLOAD} bytes"
-    for name in _repeated(program):
-        yield f"{name} is made twice"
+
+
+def _of_operations(program: Program) -> Iterator[str]:
     for lane in program.lanes:
         for index, step in enumerate(lane.operations):
             if lacking := _lacks(step):
                 yield f"operation {index} {lacking}"
 
 
-def _repeated(program: Program) -> list[str]:
-    """The symbols that are made, or the tasks that are handed in, more than once."""
-    made: list[str] = [pool.executor for pool in program.pools]
-    made += [script.task for script in program.tasks]
+def _of_names(program: Program) -> Iterator[str]:
     steps = [step for lane in program.lanes for step in lane.operations]
+    made = [pool.executor for pool in program.pools]
+    made += [script.task for script in program.tasks]
     made += [name for step in steps for name in _makes(step)]
+    made += futures_of(program)
+    yield from (f"{name} is made twice" for name, times in Counter(made).items() if times > 1)
     handed = Counter(name for step in steps for name in _hands_in(step))
-    return [
-        name
-        for name, times in [*Counter([*made, *futures_of(program)]).items(), *handed.items()]
-        if times > 1
-    ]
+    yield from (f"{name} is handed in twice" for name, times in handed.items() if times > 1)
 
 
 def _makes(step: op.Operation) -> Iterable[str]:

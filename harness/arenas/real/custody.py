@@ -175,13 +175,13 @@ def _owner_lives(mark: str) -> bool:
 
 
 def _start_time(pid: int) -> str:
-    """When a process started, in clock ticks since boot; pid and start time together are never reused."""
+    """When a process started, in clock ticks since boot; pid and start time together are never reused.
+
+    One that is dead and only waits for its parent has no start any more.
+    """
     try:
-        return (
-            Path(f"/proc/{pid}/stat")
-            .read_text(encoding="ascii", errors="replace")
-            .rpartition(")")[2]
-            .split()[19]
-        )
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        fields = text.rpartition(")")[2].split()
+        return "0" if fields[0] in "ZX" else fields[19]
     except (OSError, IndexError):
         return "0"
