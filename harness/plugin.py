@@ -273,8 +273,9 @@ class _Collector:
         if _WORKSHOP not in self._config.stash:
             return
         workshop = self._config.stash[_WORKSHOP]
-        workshop.finish(self._found)
-        if exitstatus == pytest.ExitCode.INTERRUPTED and workshop.worked:
+        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and workshop.worked
+        workshop.finish(self._found, interrupted=interrupted)
+        if interrupted:
             session.exitstatus = _INTERRUPTED
         elif exitstatus == pytest.ExitCode.OK and workshop.results.lost:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     import pytest
 
 BAD_INPUT = (UsageError, SubjectError, SpecsError)
+_SCRATCH = "exh-run-"
 _LEAST_SHARE = 2.0  # seconds that an item gets even if earlier ones used the budget up
 _LARGEST_SEED = 1 << 64
 
@@ -138,7 +140,7 @@ class Workshop:
                 raise UsageError(
                     f"{self._home} cannot be written ({error.strerror}): run from another folder"
                 ) from None
-            self._scratch = Path(tempfile.mkdtemp(prefix="exh-run-"))
+            self._scratch = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-"))
             folders = (str(self._config.rootpath), str(self._here))
             self._arena = RealArena(self._scratch, self._journal, import_from=folders)
         return self._arena
@@ -289,12 +291,14 @@ class Workshop:
     def _look_back(self) -> None:
         """Sweep up after earlier runs that were killed, and tell of what they were doing."""
         sweep_the_dead()
+        _sweep_scratch()
         if not self._inputs:
             self._notes += [f"an earlier run {text}" for text in self._killed()]
 
-    def finish(self, collected: list[dict[str, Any]]) -> None:
+    def finish(self, collected: list[dict[str, Any]], *, interrupted: bool) -> None:
         """Take over what all processes found, and write the files that were asked for."""
         self._progress.stop()
+        self.results.interrupted = interrupted
         for data in collected:
             if "item" in data:
                 with suppress(DecodeError):
@@ -307,7 +311,8 @@ class Workshop:
         if self._report is not None and self.worked:
             facts = {"profile": self.profile.name, "budget": self.budget, "seed": self.seed, "strict": self.strict}
             write_results(self.results, self._report, facts)
-        if self._baseline is not None and self._baseline.first_contact and self.results.items:
+        whole = not interrupted and bool(self.results.items)
+        if self._baseline is not None and self._baseline.first_contact and whole:
             count = self._baseline.write(self.results.items)
             self._notes.append(f"baseline: {count} violations accepted in {self._baseline.path.name}")
 
@@ -344,6 +349,14 @@ class Workshop:
             self._journal.close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def _sweep_scratch() -> None:
+    """Remove the folders of runs that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*-*"):
+        pid = folder.name.removeprefix(_SCRATCH).partition("-")[0]
+        if pid.isdigit() and not Path("/proc", pid).exists() and Path("/proc/self").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _well_formed(target: str) -> bool:

@@ -25,10 +25,12 @@ class Carrier(threading.Thread):
         super().__init__(name=f"{type(self).__name__}-{worker.process.name}", daemon=False)
         self._pool = pool
         self._worker: WorkerProcess | None = worker
+        self._wait_until_ready = worker.wait_until_ready
 
     def run(self) -> None:
         """Carry until told to stop; then send the worker home."""
         try:
+            self._wait_until_ready()
             while (work_id := self._pool.next_call()) is not None:
                 self._carry(work_id)
             if self._worker is not None:

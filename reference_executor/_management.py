@@ -308,6 +308,7 @@ class Pool:
             self._wake()
             if self.cause is not None:
                 raise WorkerLostError
+        worker.wait_until_ready()
         return worker
 
     def bury(self, worker: WorkerProcess) -> None:

@@ -62,6 +62,9 @@ def unpack(packed: bytes) -> Any:  # noqa: ANN401 - it may be anything
 #: The message that sends a worker home.
 LEAVE: Final = pack(None)
 
+#: The first message of a worker: it is initialized and takes calls.
+READY: Final = b""
+
 #: How the message begins that the initializer failed. No pickle begins so: whoever receives it need not
 #: unpack it.
 _FAILURE: Final = b"!"

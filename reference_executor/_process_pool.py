@@ -21,6 +21,7 @@ from reference_executor._future import Future
 from reference_executor._management import Pool
 from reference_executor._messages import pack
 from reference_executor._work import WorkItem
+from reference_executor._worker import Chunk
 from reference_executor._worker_process import WorkerPlan, main_file
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class ProcessPoolExecutor(Executor, concurrent.futures.ProcessPoolExecutor):
         if chunksize == 1:
             return super().map(fn, *iterables, timeout=timeout, buffersize=buffersize)
         chunks = super().map(
-            _Chunk(fn),
+            Chunk(fn),
             _in_chunks(zip(*iterables, strict=False), chunksize),
             timeout=timeout,
             buffersize=buffersize,
@@ -206,16 +207,6 @@ def _try_pack(call: object) -> bytes | Exception:
         return pack(call)
     except Exception as error:  # noqa: BLE001 - pickling runs foreign code; the future tells what it raised
         return error
-
-
-class _Chunk:
-    """Calls a function for every item of a chunk, in the worker."""
-
-    def __init__(self, fn: Callable[..., Any]) -> None:
-        self._fn = fn
-
-    def __call__(self, chunk: list[tuple[Any, ...]]) -> list[Any]:
-        return [self._fn(*args) for args in chunk]
 
 
 def _in_chunks(calls: Iterator[tuple[Any, ...]], size: int) -> Iterator[list[tuple[Any, ...]]]:

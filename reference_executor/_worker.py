@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from reference_executor import _residents
 from reference_executor._future import LOGGER
 from reference_executor._messages import (
+    READY,
     Call,
     Returned,
     pack,
@@ -99,6 +100,7 @@ def serve(  # noqa: PLR0913, PLR0917 - `Process` hands arguments over by positio
     )  # For good: an interrupt must not disturb the way out either.
     try:
         if _initialize(results, interrupts, initializer, initargs):
+            results.send_bytes(READY)
             _answer_calls(calls, results, interrupts, max_tasks)
             results.send_bytes(pack(os.getpid()))
     except (EOFError, OSError):
@@ -147,3 +149,15 @@ def _answer(packed: bytes, interrupts: Interrupts) -> bytes | None:
         return pack(Returned(interrupts.call(*call)))
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the outcome
         return pack_raised(error)
+
+
+class Chunk:
+    """Calls a function for every item of a chunk. It lives here since workers have this module anyway."""
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        """Keep the function."""
+        self._fn = fn
+
+    def __call__(self, chunk: list[tuple[Any, ...]]) -> list[Any]:
+        """Return the results."""
+        return [self._fn(*args) for args in chunk]

@@ -73,6 +73,20 @@ class WorkerProcess:
         """The number of the process."""
         return self.process.pid or 0
 
+    def wait_until_ready(self) -> None:
+        """Wait for the first message: until then, calls are better off with workers that are there.
+
+        Raises:
+            WorkerLostError: Starting or initializing failed.
+        """
+        with self.talking:
+            try:
+                self._failure = failure_in(self._results.recv_bytes())
+            except Exception as error:
+                raise WorkerLostError from error
+            if self._failure is not None:
+                raise WorkerLostError
+
     def ask(self, call: bytes) -> bytes:
         """Send a call, return the packed answer.
 
@@ -87,9 +101,6 @@ class WorkerProcess:
                 # Mostly the end of a pipe. But after anything else, too (want of memory, say), nobody knows
                 # how far the conversation came.
                 raise WorkerLostError from error
-            self._failure = failure_in(answer)
-            if self._failure is not None:
-                raise WorkerLostError
             if self._tasks_left is not None:
                 self._tasks_left -= 1
                 if self._tasks_left == 0:

@@ -14,6 +14,7 @@ import argparse
 import concurrent.futures
 import json
 import multiprocessing
+import os
 import statistics
 import sys
 import time
@@ -29,6 +30,7 @@ import reference_executor  # noqa: E402 - found only after the line above
 Maker = Callable[[], concurrent.futures.Executor]
 MEBIBYTE = bytes(1 << 20)
 CALLS = 10_000
+WORKERS = 2
 
 
 class Library(NamedTuple):
@@ -54,10 +56,23 @@ def mebibyte(_: int) -> bytes:
     return MEBIBYTE
 
 
+def process_id(_: int) -> int:
+    """Tell which process this is."""
+    return os.getpid()
+
+
+def warm_up(pool: concurrent.futures.Executor) -> None:
+    """Have every worker process make a call: starting, and importing this module, is another matter."""
+    needed = WORKERS if isinstance(pool, concurrent.futures.ProcessPoolExecutor) else 1
+    seen: set[int] = set()
+    while len(seen) < needed:
+        seen.update(pool.map(process_id, range(50)))
+
+
 def submits(make: Maker) -> float:
     """Time 10,000 submits and the results."""
     with make() as pool:
-        pool.submit(nothing).result()
+        warm_up(pool)
         begin = time.perf_counter()
         for future in [pool.submit(nothing) for _ in range(CALLS)]:
             future.result()
@@ -67,7 +82,7 @@ def submits(make: Maker) -> float:
 def maps(make: Maker, fn: Callable[[int], Any], count: int, chunksize: int) -> float:
     """Time a map."""
     with make() as pool:
-        pool.submit(nothing).result()
+        warm_up(pool)
         begin = time.perf_counter()
         for _ in pool.map(fn, range(count), chunksize=chunksize):
             pass
@@ -105,7 +120,7 @@ def libraries(start_method: str) -> tuple[Library, Library]:
     made = [
         Library(
             lambda module=module: module.ThreadPoolExecutor(4),  # type: ignore[misc]
-            lambda module=module: module.ProcessPoolExecutor(2, context),  # type: ignore[misc]
+            lambda module=module: module.ProcessPoolExecutor(WORKERS, context),  # type: ignore[misc]
         )
         for module in (concurrent.futures, reference_executor)
     ]

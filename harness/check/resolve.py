@@ -41,7 +41,7 @@ def resolve(arena: RealArena, target: str, *, fifo: bool = True) -> Subject:
         inline=found["inline"],
         fifo=fifo,
         death="breaks" if cpython_pool else "undefined",
-        capabilities=frozenset(found["capabilities"]),
+        capabilities=tuple(found["capabilities"]),
         components=tuple(sorted(found["components"].items())),
         version=".".join(map(str, sys.version_info[:3])),
     )
@@ -57,6 +57,6 @@ def shape_of(subject: Subject) -> Shape:
         inline=subject.inline,
         prefetch=subject.prefetch,
         starts=starts,
-        capabilities=subject.capabilities,
+        capabilities=frozenset(subject.capabilities),
         dies=subject.kind == "process",
     )

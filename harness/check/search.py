@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from harness.arenas.real.arena import Patience, SubjectError
 from harness.check.finding import Exercise, Finding, Item
@@ -35,9 +35,12 @@ if TYPE_CHECKING:
     from harness.values.subject import Subject
     from harness.values.verdict import Witness
 
+    _Broken: TypeAlias = dict[tuple[str, Deviation | None], tuple[History, Witness]]
+
 _SEARCHING = 0.85  # of an item's share of the budget
 _SEARCHING_RED = 0.45  # the same once something is broken: the rest is for reducing and confirming
 _REDUCING = 0.75  # of the time that is left when the search is over; the rest is for confirming
+_FIRST = 0.6  # of that for each finding in turn: the later ones are mostly reduced along with the first
 _OVERTIME = 1.15  # of the share: then nothing is even looked at again
 _LOOKS = 2  # of these at least: one is no confirmation
 _REPLAYS = 5  # of a reduced program, to say how often it fails
@@ -107,6 +110,7 @@ class Search:
     _unconfirmed: dict[str, Sighting] = field(default_factory=dict)
     _inconclusive: Counter[str] = field(default_factory=Counter)
     _seen: dict[str, frozenset[str]] = field(default_factory=dict)
+    _repeats: dict[str, list[_Broken]] = field(default_factory=dict)
     _run: int = 0
     _begun: float = 0.0
     _stillness: float = 0.0
@@ -190,8 +194,9 @@ class Search:
         pairs = excuse(judgement.witnesses, history, self.subject, self.law.deviations)
         self._seen[program.digest] = frozenset(witness.rule for witness, excused in pairs if excused is None)
         rules = tuple(dict.fromkeys(witness.rule for witness, excused in pairs if excused is None))
+        again = self._broken(program, self.patience) if any(witness.timed for witness, _ in pairs) else {}
         for witness, excused in pairs:
-            if witness.timed and not self._shows(program, witness.rule, self.patience):
+            if witness.timed and (witness.rule, excused) not in again:
                 self._unconfirmed.setdefault(
                     witness.rule, Sighting(program, history, witness, excused, self._run)
                 )
@@ -226,16 +231,18 @@ class Search:
 
         What else it breaks serves as well: a consequence is reduced along with its cause.
         """
+        broken = self._broken(program, patience)
+        for (name, excused), evidence in broken.items():
+            other = self._sightings.get((name, ""))
+            if excused is None and name != rule and other is not None:
+                other.take(program, *evidence)
+        return broken.get((rule, None))
+
+    def _broken(self, program: Program, patience: Patience) -> _Broken:
+        """Run a program once more: what it breaks, and the evidence."""
         history, judgement = self._judge(program, patience)
-        found = None
-        for witness, excused in excuse(judgement.witnesses, history, self.subject, self.law.deviations):
-            if excused is not None:
-                continue
-            if witness.rule == rule:
-                found = found or (history, witness)
-            elif (other := self._sightings.get((witness.rule, ""))) is not None:
-                other.take(program, history, witness)
-        return found
+        pairs = excuse(judgement.witnesses, history, self.subject, self.law.deviations)
+        return {(witness.rule, excused): (history, witness) for witness, excused in reversed(pairs)}
 
     def _shows(self, program: Program, rule: str, patience: Patience) -> bool:
         return self._look(program, rule, patience) is not None
@@ -262,7 +269,8 @@ class Search:
         for place, sighting in enumerate(red):
             left = (end - time.monotonic()) * _REDUCING
             self.tell(f"{self.subject.name} {self.theme}: reducing a program that breaks {sighting.witness.rule}")
-            self._reduce(sighting, time.monotonic() + left / (len(red) - place))
+            fair = left if place + 1 == len(red) else left * _FIRST
+            self._reduce(sighting, time.monotonic() + fair)
         found = []
         for place, (sighting, first) in enumerate(zip(red, drawn, strict=True)):
             left = end - time.monotonic()
@@ -310,12 +318,20 @@ class Search:
         shrink(self.theme, shape_of(self.subject), self._number(), self.profile.programs, offends, self.folder)
 
     def _reproduce(self, sighting: Sighting, deadline: float) -> tuple[int, int]:
-        """Replay the reduced program with full patience; the last failing run is the evidence that is shown."""
+        """Replay the reduced program with full patience; the last failing run is the evidence that is shown.
+
+        One run serves all the rules that were reduced to the same program.
+        """
         reproduced = tried = 0
         overtime = self._begun + self.share * _OVERTIME
-        while tried < _REPLAYS and time.monotonic() < (overtime if tried < _LOOKS else deadline):
+        runs = self._repeats.setdefault(sighting.program.digest, [])
+        while tried < _REPLAYS:
+            if tried == len(runs):
+                if time.monotonic() > (overtime if tried < _LOOKS else deadline):
+                    break
+                runs.append(self._broken(sighting.program, self.patience))
+            evidence = runs[tried].get((sighting.witness.rule, None))
             tried += 1
-            evidence = self._look(sighting.program, sighting.witness.rule, self.patience)
             if evidence is not None:
                 reproduced += 1
                 sighting.history, sighting.witness = evidence

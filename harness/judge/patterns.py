@@ -90,7 +90,7 @@ def all_were_done_before_the_first_step(case: Case, witness: Witness) -> bool:
     early = [name for name in witness.futures if name in case.tracks]
     others = [name for name in getattr(made.step, "futures", ()) if name in case.tracks and name not in early]
     late = [name for name in others if case.tracks[name].task.left > made.end]
-    return bool(steps and late) and any(case.tracks[name].task.left < steps[0].end for name in late)
+    return bool(steps and late) and any(case.tracks[name].task.left < steps[0].begin for name in late)
 
 
 def earlier_shutdown_did_not_wait(case: Case, witness: Witness) -> bool:

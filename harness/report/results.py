@@ -51,6 +51,7 @@ class Results:
     drafts: Mapping[str, Draft]
     items: list[Item] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    interrupted: bool = False
 
     def subjects(self) -> list[str]:
         """The subjects in the order in which they came."""
@@ -124,6 +125,7 @@ def write_results(results: Results, folder: Path, facts: Mapping[str, Any]) -> P
             "machine": platform.machine(),
             **facts,
             "items": [_facts(item) for item in results.items],
+            "interrupted": results.interrupted,
             "lost": results.lost,
             "stale": [{"subject": subject, "deviation": name} for subject, name in results.stale()],
         },
@@ -135,10 +137,10 @@ def write_results(results: Results, folder: Path, facts: Mapping[str, Any]) -> P
 
 def _facts(item: Item) -> dict[str, Any]:
     return {
-        "subject": item.subject, "target": item.target, "kind": item.kind, "theme": item.theme, "seed": item.seed,
+        "subject": item.subject, "target": item.target, "kind": item.kind, "theme": item.theme,
         "digest": item.digest, "planned": item.planned, "run": item.run, "seconds": item.seconds,
         "stillness": item.stillness, "capabilities": item.capabilities, "cpython": item.inherited,
-        "inconclusive": item.inconclusive,
+        "inconclusive": item.inconclusive, "gone": item.gone,
     }  # fmt: skip
 
 

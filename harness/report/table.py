@@ -127,8 +127,7 @@ def _effort(results: Results) -> list[str]:
     if results.items:
         share = stillness / seconds if seconds else 0.0
         lines.append(
-            f"{programs} programs, {len(exercised)} rules exercised, {share:.1%} of the time spent waiting for hangs, "
-            f"seed {results.items[0].seed}"
+            f"{programs} programs, {len(exercised)} rules exercised, {share:.1%} of the time spent waiting for hangs"
         )
     return lines
 
@@ -137,13 +136,23 @@ def verdict_line(results: Results, *, strict: bool) -> str:
     """One sentence that says how it went."""
     failing = [each for item in results.items for each in item.failing(strict=strict)]
     known = {each.deviation for item in results.items for each in item.findings if each.deviation}
-    warnings = [each for _, each in of_standing(results.items, "violated") if each.level == "SHOULD"]
+    warnings = [each for _, each in of_standing(results.items, "violated") if each.level == "SHOULD" and not each.baseline]
     accepted = [each for _, each in of_standing(results.items, "violated") if each.baseline]
+    if failing:
+        broken = sorted({each.rule for each in failing})
+        return f"red: {', '.join(broken)} broken ({_count(len(failing), 'failure')})"
+    gone = sorted({rule for item in results.items for rule in item.gone})
+    if gone:
+        return f"red: {', '.join(gone)} no longer broken, but still in the baseline"
+    if results.interrupted or results.lost or any(item.proved_nothing for item in results.items):
+        return "incomplete: nothing was found to be broken, but not everything was looked at"
     if not results.items:
         return "nothing was run"
-    if failing:
-        return f"{len(failing)} violations of {', '.join(sorted({each.rule for each in failing}))}"
-    parts = [f"{len(known)} known deviations"] if known else []
-    parts += [f"{len(accepted)} violations accepted by the baseline"] if accepted else []
-    parts += [f"{len(warnings)} warnings"] if warnings and not strict else []
+    parts = [_count(len(known), "known deviation")] if known else []
+    parts += [f"{_count(len(accepted), 'violation')} accepted by the baseline"] if accepted else []
+    parts += [_count(len(warnings), "warning")] if warnings and not strict else []
     return f"green{' with ' + ' and '.join(parts) if parts else ''}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

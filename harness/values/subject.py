@@ -24,7 +24,7 @@ class Subject:
     inline: bool = False
     fifo: bool = True
     death: DeathModel = "undefined"
-    capabilities: frozenset[str] = frozenset()
+    capabilities: tuple[str, ...] = ()
     components: tuple[tuple[str, str], ...] = ()
     version: str = ""
 

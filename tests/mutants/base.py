@@ -5,6 +5,7 @@ cancelled future is seen at once, the timeout of ``as_completed`` counts from it
 sacrificial child imports this module: standard library only.
 """
 
+import os
 import concurrent.futures
 import contextlib
 import logging
@@ -220,12 +221,14 @@ class PlainThreadPool(concurrent.futures.Executor):
 
     def __init__(
         self,
-        max_workers: int = 2,
+        max_workers: int | None = 2,
         thread_name_prefix: str = "",
         initializer: Callable[..., object] | None = None,
         initargs: tuple[object, ...] = (),
     ) -> None:
         """Make a pool of at most `max_workers` threads, none of which is started yet."""
+        if max_workers is None:
+            max_workers = min(32, (os.cpu_count() or 1) + 4)
         if max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
         if initializer is not None and not callable(initializer):

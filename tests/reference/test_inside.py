@@ -15,9 +15,9 @@ import pytest
 from reference_executor import Future, ProcessPoolExecutor, ThreadPoolExecutor, _residents
 from reference_executor._carrier import Carrier
 from reference_executor._messages import format_remote
-from reference_executor._process_pool import _Chunk
 from reference_executor._waiting import _Arrivals, _completions, _take_off
 from reference_executor._work import WorkItem
+from reference_executor._worker import Chunk
 from reference_executor._worker_process import (
     WorkerLostError,
     WorkerProcess,
@@ -242,7 +242,7 @@ def test_what_a_pool_that_broke_does_with_late_news() -> None:
     assert pool.submit(tasks.leave_at_once, 1).exception() is not None
     pool.shutdown()
     engine.settle(0, None, None)
-    worker: Any = SimpleNamespace(process=SimpleNamespace(name="late"), ended=0)
+    worker: Any = SimpleNamespace(process=SimpleNamespace(name="late"), ended=0, wait_until_ready=int)
     worker.end = worker.close = lambda: setattr(worker, "ended", worker.ended + 1)
     engine._add_worker(worker)
     assert worker.ended == 2
@@ -292,7 +292,7 @@ def test_killing_from_a_callback() -> None:
 
 def test_a_chunk_calls_for_every_item() -> None:
     """MAP-07: in the worker."""
-    assert _Chunk(tasks.add)([(1, 2), (3, 4)]) == [3, 7]
+    assert Chunk(tasks.add)([(1, 2), (3, 4)]) == [3, 7]
 
 
 def test_a_traceback_that_cannot_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import pytest
 from reference_executor import _residents
 from reference_executor._messages import (
     LEAVE,
+    READY,
     Raised,
     RemoteTraceback,
     Returned,
@@ -54,7 +55,7 @@ def be_worker(*messages: Any, initializer: Any = None, max_tasks: int | None = N
             try:
                 sent.append(result_reader.recv_bytes())
             except EOFError:
-                return sent
+                return sent[1:] if sent[0] == READY else sent
 
 
 def call(fn: Any, *args: Any) -> Any:  # noqa: ANN401 - whatever a task is

@@ -71,6 +71,16 @@ def _children(pid: int) -> list[int]:
     return children
 
 
+def stat(pid: int) -> list[str]:
+    """What `/proc` tells of a process after its name: state, parent, group, session and more.
+
+    Raises:
+        OSError: it is gone, or the system does not tell.
+    """
+    text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    return text.rpartition(")")[2].split()
+
+
 def describe(pid: int) -> str:
     """A process as a person would name it."""
     try:

@@ -33,6 +33,8 @@ from harness.values.program import Program, epilogue
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from harness.values.outcome import Outcome
+
 STACK_SIGNAL = signal.SIGUSR2
 _REPOLL = 0.005  # seconds between two looks at what cannot wake us: a process or thread that is ending
 
@@ -110,7 +112,8 @@ class Player:
         for call, step in enumerate(operations):
             self.recorder.write(Called(at=now(), call=call))
             if isinstance(step, Census):  # dropping things runs the subject's code, too
-                clean, outcome = self.take_census(), Facts(lines=())
+                clean = self.take_census()
+                outcome: Outcome = Facts(lines=())
             else:
                 outcome = perform(self.stage, step)
             self.recorder.write(Answered(at=now(), call=call, outcome=outcome, thread=threading.get_ident()))

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from harness.arenas.real.census import descendants
+from harness.arenas.real.census import descendants, stat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,13 +84,11 @@ class Child:
         return self.stacks.read_text(encoding="utf-8", errors="replace")
 
     def end(self) -> None:
-        """Kill the child and all that carries its mark, until none is left."""
+        """Kill the child, its family and all that carries its mark, until none is left."""
         self.line.close()
-        known = descendants(self.pid)
+        _kill_family(self.pid)
         self.process.kill()
         self.process.wait()
-        for pid in known:
-            _kill_if_marked(pid, self.mark)
         sweep(self.mark)
         if self.pidfd is not None:
             self.pidfd.close()
@@ -124,30 +122,73 @@ def sweep_the_dead() -> int:
 
 def marked() -> Iterator[tuple[int, str]]:
     """All processes of this machine that carry a mark, as far as we may look."""
+    for pid in _all_processes():
+        if mark := _mark_of(pid):
+            yield pid, mark
+
+
+def _all_processes() -> Iterator[int]:
     try:
         names = os.listdir("/proc")  # noqa: PTH208 - a machine has thousands of these
     except OSError:
         return
-    for name in names:
-        if name.isdigit() and (mark := _mark_of(int(name))):
-            yield int(name), mark
+    yield from (int(name) for name in names if name.isdigit())
 
 
 def _mark_of(pid: int) -> str:
     try:
         raw = Path(f"/proc/{pid}/environ").read_bytes()
-        state = (
-            Path(f"/proc/{pid}/stat")
-            .read_text(encoding="ascii", errors="replace")
-            .rpartition(")")[2]
-            .split()[0]
-        )
-    except (OSError, IndexError):
+        state = stat(pid)[0]
+    except OSError:
         return ""
     if state in "ZX":  # already dead, waiting for its parent
         return ""
     prefix = f"{MARK}=".encode()
     return next((entry[len(prefix) :].decode() for entry in raw.split(b"\0") if entry.startswith(prefix)), "")
+
+
+def _kill_family(leader: int) -> None:
+    """Kill all descendants of a process that leads a session, and all members of that session.
+
+    Some may have got rid of the mark. All are stopped first, so that nobody starts another meanwhile. The
+    leader is our own child, stays until we collect it, and keeps its pid and its session's from being reused.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(leader, signal.SIGSTOP)
+    held: dict[int, int] = {}
+    for _ in range(_ROUNDS):
+        strange = [pid for pid in _family(leader) if pid not in held]
+        if not strange or not hasattr(os, "pidfd_open"):
+            break
+        for pid in strange:
+            with contextlib.suppress(OSError):
+                held[pid] = os.pidfd_open(pid)
+        for pid in set(strange).intersection(held) - _family(leader):
+            os.close(held.pop(pid))  # it ended, and its pid may have been given to another
+        for pid in set(strange).intersection(held):
+            _signal(held[pid], signal.SIGSTOP)
+    for descriptor in held.values():
+        _signal(descriptor, signal.SIGKILL)
+        os.close(descriptor)
+
+
+def _family(leader: int) -> set[int]:
+    """The living descendants of a process and the members of its session, itself left out."""
+    return {*descendants(leader), *_members(leader)} - {leader}
+
+
+def _members(session: int) -> Iterator[int]:
+    """The living processes of a session: an orphan is related in no other way."""
+    for pid in _all_processes():
+        with contextlib.suppress(OSError):
+            state, _, _, theirs, *_ = stat(pid)
+            if theirs == str(session) and state not in "ZX":
+                yield pid
+
+
+def _signal(descriptor: int, number: signal.Signals) -> None:
+    with contextlib.suppress(OSError):
+        signal.pidfd_send_signal(descriptor, number)
 
 
 def _kill_if_marked(pid: int, mark: str) -> int:
@@ -180,8 +221,7 @@ def _start_time(pid: int) -> str:
     One that is dead and only waits for its parent has no start any more.
     """
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-        fields = text.rpartition(")")[2].split()
-        return "0" if fields[0] in "ZX" else fields[19]
-    except (OSError, IndexError):
+        fields = stat(pid)
+    except OSError:
         return "0"
+    return "0" if fields[0] in "ZX" else fields[19]

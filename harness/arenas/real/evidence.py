@@ -25,14 +25,17 @@ _DEADLINE_ARGUMENT: dict[str, dict[int, int]] = {
 }
 _ARGUMENTS = _DEADLINE_ARGUMENT.get(platform.machine(), {})
 
+# Running, about to, or stopped by somebody who may let it go on.
+_BUSY = ("R", "D", "T", "t")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """One look at a process tree.
 
-    `marks` hold, for every thread, counters that grow when it runs; `busy` says that some thread was
-    running or about to; `dated` that some thread sleeps with a deadline, or that what it waits for cannot
-    be told.
+    `marks` hold, for every thread, counters that grow when it runs; `busy` says that some thread was running,
+    about to or stopped; `dated` that some thread sleeps with a deadline, or that what it waits for cannot be
+    told.
     """
 
     marks: frozenset[tuple[str, ...]]
@@ -50,7 +53,7 @@ def look(pid: int, *, without: int = 0) -> Look:
                 continue
             state, counters = _counters(member, thread)
             marks.add((thread, state, *counters))
-            busy = busy or state in ("R", "D")
+            busy = busy or state in _BUSY
             dated = dated or (state == "S" and _has_deadline(member, thread))
     return Look(marks=frozenset(marks), busy=busy, dated=dated)
 

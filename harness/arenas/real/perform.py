@@ -269,7 +269,9 @@ def _next(stage: Stage, step: op.Next) -> Outcome:
     except BaseException:
         _expect_no_more(stage)
         raise
-    return Returned(value=value) if isinstance(value, str) else stage.describe(value)  # a future comes as its name
+    return (
+        Returned(value=value) if isinstance(value, str) else stage.describe(value)
+    )  # a future comes as its name
 
 
 def _expect_no_more(stage: Stage) -> None:

@@ -173,7 +173,7 @@ def play(ticket: Ticket, /, *args: object, **kwargs: object) -> object:
     if kind == "exit":
         os._exit(number)
     if error is not None:
-        raise error from (KeyError(ticket.task) if what == "Chained" else None)
+        raise error from (KeyError(f"cause of {ticket.task}") if what == "Chained" else None)
     return thing
 
 

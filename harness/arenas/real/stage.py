@@ -198,7 +198,7 @@ class Stage:
             same=None if task is None else self._same(task, error),
             serial=serial,
             remote=f"in {puppet.PLAY}" in str(error.__cause__ or ""),
-            chained="KeyError" in str(error.__cause__ or ""),
+            chained=task is not None and f"cause of {task}" in str(error.__cause__ or ""),
         )
 
     def _same(self, task: str, thing: object) -> bool | None:

@@ -1,0 +1,104 @@
+"""Executors that do to their process what the arena has to notice, or tell what it is like in there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+FIFO = "EXECUTOR_HARNESS_TEST_FIFO"
+"""The environment variable with the path at which `TellsAndHangs` tells that it was called."""
+
+SLEEP = [sys.executable, "-c", "import threading; threading.Event().wait()"]
+
+
+class TellsModules(Executor):
+    """Raises in `submit`, naming what was imported in its process that has no business there."""
+
+    def __init__(self, max_workers: int = 2) -> None:
+        """Make an executor."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> NoReturn:  # noqa: ARG002 - it comes to nothing
+        """Tell."""
+        foreign = sorted({name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names)
+        raise LookupError(", ".join(name for name in foreign if not name.startswith("__editable__")))
+
+
+class TellsThreads(Executor):
+    """Raises in `submit`, saying how many threads its process has."""
+
+    def __init__(self, max_workers: int = 2) -> None:
+        """Make an executor."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> NoReturn:  # noqa: ARG002 - it comes to nothing
+        """Tell, by the system's count."""
+        raise LookupError(len(os.listdir("/proc/self/task")))  # noqa: PTH208 - names are enough
+
+
+class TellsAndHangs(Executor):
+    """Says through a named pipe that it was called, and never returns from `submit`."""
+
+    def __init__(self, max_workers: int = 2) -> None:
+        """Make an executor."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> NoReturn:  # noqa: ARG002 - it comes to nothing
+        """Tell whoever reads, start a helper, and wait for ever."""
+        helper = subprocess.Popen(SLEEP)  # noqa: S603 - our own interpreter
+        pipe = os.open(os.environ[FIFO], os.O_WRONLY)
+        os.write(pipe, f"{os.getpid()} {helper.pid}".encode())
+        os.close(pipe)
+        threading.Event().wait()
+        raise AssertionError("nobody sets this event")
+
+
+class LeavesThread(ThreadPoolExecutor):
+    """Leaves a thread behind that never ends."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Start the thread and queue the call."""
+        threading.Thread(target=threading.Event().wait, daemon=True, name="left-behind").start()
+        return super().submit(fn, *args, **kwargs)
+
+
+class LeavesStranger(ThreadPoolExecutor):
+    """Leaves a process behind that has a session of its own and inherited no environment."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Start the process and queue the call."""
+        HELPERS.append(subprocess.Popen(SLEEP, env={}, start_new_session=True))  # noqa: S603 - our own interpreter
+        return super().submit(fn, *args, **kwargs)
+
+
+class LeavesOrphan(ThreadPoolExecutor):
+    """Leaves a process behind whose parent is gone."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Start the process by way of another, and queue the call."""
+        child = os.fork()
+        if not child:
+            os.execv(sys.executable, [sys.executable, "-c", _START_AND_LEAVE])  # noqa: S606 - no shell wanted
+        os.waitpid(child, 0)
+        return super().submit(fn, *args, **kwargs)
+
+
+_START_AND_LEAVE = f"import subprocess; subprocess.Popen({SLEEP!r}, start_new_session=True)"
+HELPERS: list[subprocess.Popen[bytes]] = []  # a collected one would warn that its process still runs
+
+
+class ForksAndStays(ThreadPoolExecutor):
+    """Forks the client's process in `submit`; the copy never ends, and holds all that the client holds."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Fork, and queue the call."""
+        if not os.fork():
+            threading.Event().wait()
+        return super().submit(fn, *args, **kwargs)

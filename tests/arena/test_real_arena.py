@@ -1,0 +1,295 @@
+"""Whatever an executor does, the real arena gives a history, and nothing of the program outlives its run."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import pytest
+
+from harness.arenas.real.arena import Patience, RealArena, SubjectError
+from harness.values import operation as op
+from harness.values.history import Answered, Called, Finished, Gone, History, Leftover, Slow, Started, Stuck
+from harness.values.outcome import Raised, Returned, Skipped, Struck
+from harness.values.program import Exit, Lane, Pool, Program, Script, epilogue
+from harness.values.subject import Subject
+
+if TYPE_CHECKING:
+    from harness.values.outcome import Outcome
+
+THREADS = "concurrent.futures:ThreadPoolExecutor"
+PROCESSES = "concurrent.futures:ProcessPoolExecutor"
+BADLY = "tests.subjects.badly:"
+ODDITIES = "tests.arena.oddities:"
+StartMethod = Literal["fork", "forkserver", "spawn"]
+T = TypeVar("T")
+
+FREE, HELD = Script(task="t0"), Script(task="t1", gates=("g1",))
+SUBMIT_FREE = op.Submit(executor="e0", future="f0", task="t0")
+SUBMIT_HELD = op.Submit(executor="e0", future="f1", task="t1")
+
+
+def _program(*steps: op.Operation, start: StartMethod | None = None, free: Script = FREE) -> Program:
+    return Program(pools=(Pool(start=start),), tasks=(free, HELD), lanes=(Lane(operations=steps),))
+
+
+def _run(arena: RealArena, target: str, program: Program, patience: Patience | None = None) -> History:
+    kind: Literal["thread", "process"] = "process" if target == PROCESSES else "thread"
+    return arena.run(Subject(name=target, target=target, kind=kind), program, patience or Patience())
+
+
+def _only(history: History, kind: type[T]) -> T:
+    """The one event of a kind."""
+    (found,) = [event for event in history.events if isinstance(event, kind)]
+    return found
+
+
+def _answer(history: History, call: int) -> Outcome:
+    (found,) = [each.outcome for each in history.events if isinstance(each, Answered) and each.call == call]
+    return found
+
+
+def _came_to_its_end(history: History) -> bool:
+    """Whether every call of the program and of its epilogue was made and answered."""
+    steps = len(history.program.lanes[0].operations) + len(epilogue(history.program))
+    answered = [each.call for each in history.events if isinstance(each, Answered)]
+    called = [each.call for each in history.events if isinstance(each, Called)]
+    return called == answered == list(range(steps))
+
+
+def _is_gone(pid: int) -> bool:
+    """Whether a process has ended: it is not there, or only waits for its parent."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state in "ZX"
+
+
+def test_a_program_on_the_standard_library_runs_to_its_end() -> None:
+    """The helper that decides it is not blind: a history without events did not come to its end."""
+    assert not _came_to_its_end(History(program=_program(SUBMIT_FREE)))
+
+
+@pytest.mark.parametrize("target", [THREADS, PROCESSES])
+def test_a_good_run_is_told_in_order(arena: RealArena, target: str) -> None:
+    """Every call begins and ends; the task starts in a process of its pool, and its result arrives whole."""
+    history = _run(arena, target, _program(SUBMIT_FREE, op.Result(future="f0")))
+    assert _came_to_its_end(history)
+    stamps = [event.at for event in history.events]
+    assert stamps == sorted(stamps)
+    assert _answer(history, 1) == Returned(
+        value="parcel t0 whole 0", same=True if target == THREADS else None
+    )
+    assert _only(history, Started).intact
+    assert _only(history, Finished).pid == _only(history, Started).pid
+    assert (_only(history, Started).pid == history.client) is (target == THREADS)
+
+
+def test_a_clean_child_is_kept(arena: RealArena) -> None:
+    """Programs that leave nothing behind share one client process."""
+    program = _program(SUBMIT_FREE, op.Result(future="f0"))
+    clients = {_run(arena, target, program).client for target in (THREADS, PROCESSES, THREADS)}
+    assert len(clients) == 1
+
+
+@pytest.mark.parametrize(
+    "target", [BADLY + "HangsInSubmit", ODDITIES + "LeavesThread", BADLY + "ExitsInSubmit"]
+)
+def test_a_spoilt_child_is_replaced(arena: RealArena, target: str) -> None:
+    """After a hang, a leftover or an exit, the next program has a fresh client process, and runs well."""
+    spoilt = _run(arena, target, _program(SUBMIT_FREE))
+    fresh = _run(arena, THREADS, _program(SUBMIT_FREE))
+    assert fresh.client != spoilt.client
+    assert _came_to_its_end(fresh)
+    assert _is_gone(spoilt.client)
+
+
+def test_a_hang_ends_with_the_stacks_of_all_threads(arena: RealArena) -> None:
+    """A call that never returns stays open, and the stacks show who waits where, worker threads included."""
+    history = _run(arena, THREADS, _program(SUBMIT_HELD, op.Result(future="f1")))
+    assert isinstance(history.events[-1], Stuck)
+    assert [each.call for each in history.events if isinstance(each, Called)] == [0, 1]
+    assert [each.call for each in history.events if isinstance(each, Answered)] == [0]
+    stacks = _only(history, Stuck).stacks
+    assert "in pass_gate" in stacks  # the worker, at its gate
+    assert re.search(r"in result\n.*\n?.*perform", stacks)  # the client, in its call
+
+
+def test_a_hang_in_the_subject_is_seen(arena: RealArena) -> None:
+    """A `submit` that never returns ends the run, with the subject's own frame in the stacks."""
+    history = _run(arena, BADLY + "HangsInSubmit", _program(SUBMIT_FREE))
+    assert re.search(r"badly\.py\", line \d+ in submit", _only(history, Stuck).stacks)
+
+
+def test_a_second_shutdown_that_hangs_is_seen(arena: RealArena) -> None:
+    """The hang is found where it is: the first shutdown is answered, the second is not."""
+    program = _program(op.Shutdown(executor="e0"), op.Shutdown(executor="e0"))
+    history = _run(arena, BADLY + "HangsInSecondShutdown", program)
+    assert [each.call for each in history.events if isinstance(each, Answered)] == [0]
+    assert isinstance(history.events[-1], Stuck)
+
+
+@pytest.mark.parametrize(("name", "status"), [("ExitsInSubmit", 0), ("Crashes", -signal.SIGSEGV)])
+def test_a_client_that_ends_is_a_result(arena: RealArena, name: str, status: int) -> None:
+    """`os._exit` and a crash give a history that says how the client ended, in the middle of a call."""
+    history = _run(arena, BADLY + name, _program(SUBMIT_FREE))
+    assert isinstance(history.events[-1], Gone)
+    assert _only(history, Gone).status == status
+    assert [each.call for each in history.events if isinstance(each, Answered)] == []
+
+
+@pytest.mark.parametrize("target", [THREADS, PROCESSES])
+def test_a_task_that_exits(arena: RealArena, target: str) -> None:
+    """`os._exit` in a task ends its process: the client in a thread pool, a worker in a process pool."""
+    program = _program(SUBMIT_FREE, op.Error(future="f0"), free=Script(task="t0", ending=Exit(status=7)))
+    history = _run(arena, target, program)
+    if target == THREADS:
+        assert _only(history, Gone).status == 7  # noqa: PLR2004 - as the script says
+    else:
+        broken = _answer(history, 1)
+        assert isinstance(broken, Returned)
+        assert broken.error is not None
+        assert "BrokenExecutor" in broken.error.bases
+
+
+@pytest.mark.parametrize("name", ["FloodsStdout", "Forks"])
+def test_what_leaves_nothing_is_no_leftover(arena: RealArena, name: str) -> None:
+    """Floods of output, and a fork that ends, do not disturb the run, and nothing is said to be left."""
+    history = _run(arena, BADLY + name, _program(SUBMIT_FREE, SUBMIT_HELD, op.Result(future="f0")))
+    assert _came_to_its_end(history)
+    assert not [event for event in history.events if isinstance(event, Leftover | Gone | Stuck | Slow)]
+
+
+@pytest.mark.parametrize(
+    ("target", "what"),
+    [
+        (BADLY + "LeaksDescriptors", "descriptors"),
+        (BADLY + "LeavesHelper", "processes"),
+        (ODDITIES + "LeavesThread", "threads"),
+        (ODDITIES + "LeavesStranger", "processes"),
+        (ODDITIES + "ForksAndStays", "processes"),
+    ],
+)
+def test_what_is_left_behind_is_told_and_killed(arena: RealArena, target: str, what: str) -> None:
+    """Threads, processes and descriptors that stay are counted by the census, and do not outlive the run."""
+    history = _run(arena, target, _program(SUBMIT_FREE, op.Result(future="f0")))
+    assert _came_to_its_end(history)
+    left = _only(history, Leftover)
+    found = {name: getattr(left, name) for name in ("descriptors", "processes", "threads")}
+    assert found[what]
+    assert all(_is_gone(int(text.split(":")[0].removeprefix("pid "))) for text in left.processes)
+
+
+def test_an_orphan_does_not_outlive_the_arena(arena: RealArena) -> None:
+    """A process whose parent is gone is nobody's descendant, and is found by its mark (by the fixture)."""
+    assert _came_to_its_end(_run(arena, ODDITIES + "LeavesOrphan", _program(SUBMIT_FREE)))
+
+
+@pytest.mark.parametrize("start", ["fork", "forkserver", "spawn"])
+def test_gates_hold_tasks_in_worker_processes(arena: RealArena, start: StartMethod) -> None:
+    """A task in a worker process waits at its gate until the program opens it, under every start method."""
+    held, opened = op.Observe(future="f1", times=1), op.Open(gate="g1")
+    history = _run(arena, PROCESSES, _program(SUBMIT_HELD, held, opened, op.Result(future="f1"), start=start))
+    assert _came_to_its_end(history)
+    began = {each.call: each.at for each in history.events if isinstance(each, Called)}
+    assert _only(history, Started).at < began[1]
+    assert _only(history, Finished).at > began[2]
+    assert _answer(history, 3) == Returned(value="parcel t1 whole 0")
+    assert not [event for event in history.events if isinstance(event, Leftover)]
+
+
+@pytest.mark.parametrize("start", ["fork", "forkserver", "spawn"])
+def test_a_worker_can_be_killed_by_its_task(arena: RealArena, start: StartMethod) -> None:
+    """`Kill` strikes the very process in which a task stands at its gate."""
+    history = _run(
+        arena,
+        PROCESSES,
+        _program(SUBMIT_HELD, op.Kill(executor="e0", task="t1"), op.Result(future="f1"), start=start),
+    )
+    assert _answer(history, 1) == Struck(pid=_only(history, Started).pid)
+    outcome = _answer(history, 2)
+    assert isinstance(outcome, Raised)
+    assert outcome.error == "BrokenProcessPool"
+    assert not [event for event in history.events if isinstance(event, Finished)]
+
+
+def test_what_a_failed_call_should_have_made_is_skipped(arena: RealArena) -> None:
+    """A call on a future that does not exist, because `submit` raised, is not made."""
+    history = _run(arena, THREADS, _program(op.Shutdown(executor="e0"), SUBMIT_FREE, op.Done(future="f0")))
+    assert isinstance(_answer(history, 1), Raised)
+    assert _answer(history, 2) == Skipped(missing="f0")
+
+
+def _raised_in_submit(arena: RealArena, name: str) -> str:
+    outcome = _answer(_run(arena, ODDITIES + name, _program(SUBMIT_FREE)), 0)
+    assert isinstance(outcome, Raised)
+    return outcome.message
+
+
+def test_the_child_imports_the_standard_library_and_the_subject(arena: RealArena) -> None:
+    """Neither Hypothesis nor pytest nor anything else foreign is loaded beside the subject."""
+    plain = "import sys; print(*sys.modules)"
+    command = [sys.executable, "-c", plain]
+    brought = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()  # noqa: S603 - our own
+    told = set(_raised_in_submit(arena, "TellsModules").split(", "))
+    assert told - {name.partition(".")[0] for name in brought} == {"harness", "tests"}
+
+
+def test_the_child_has_no_thread_of_its_own(arena: RealArena) -> None:
+    """The client's process has its main thread and those that the subject starts."""
+    assert _raised_in_submit(arena, "TellsThreads") == "1"
+
+
+def test_a_run_that_still_moves_is_slow_and_not_stuck(arena: RealArena) -> None:
+    """A wait that will end by itself proves nothing when patience ends before it."""
+    program = _program(SUBMIT_HELD, op.Result(future="f1", timeout=1000.0))
+    history = _run(arena, THREADS, program, Patience(slow=0.6))
+    assert isinstance(history.events[-1], Slow)
+    assert _only(history, Slow).reason == "a call has not returned after 0.6 s"
+
+
+@pytest.mark.parametrize(
+    ("target", "kind"), [(THREADS, "thread"), (PROCESSES, "process")], ids=["thread", "process"]
+)
+def test_a_probe_tells_the_kind(arena: RealArena, target: str, kind: str) -> None:
+    """A probe finds out where tasks run, and that the pool is the standard library's own."""
+    found = arena.probe(target)
+    assert found["kind"] == kind
+    assert found["components"][f"{kind} pool"] == "cpython"
+    assert not found["inline"]
+    assert "cancel_futures" in found["capabilities"]
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("tests.subjects.badly:Missing", "cannot import tests.subjects.badly:Missing"),
+        ("no_such_module:Missing", "cannot import no_such_module:Missing"),
+        (BADLY + "NotAnExecutor", "is no executor: it has no submit and no map"),
+        (BADLY + "RaisesInConstructor", "fails: LookupError: no 2 workers to be had"),
+        ("tests.subjects.badly:READ_TO_END", "is not a class or a factory"),
+    ],
+)
+def test_what_cannot_be_used_is_told_in_a_sentence(arena: RealArena, target: str, sentence: str) -> None:
+    """A target that is no executor, or cannot be built, is refused with one line that names it."""
+    with pytest.raises(SubjectError) as caught:
+        arena.probe(target)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["HangsInSubmit", "ExitsInSubmit", "Crashes"])
+def test_a_probe_survives_what_it_probes(arena: RealArena, name: str) -> None:
+    """An executor that can be built is not refused for what its `submit` does: that is for the judge."""
+    assert arena.probe(BADLY + name)["kind"] == "thread"
+
+
+def test_a_constructor_that_fails_in_a_run_is_told(arena: RealArena) -> None:
+    """A run of a subject that cannot be built is no history."""
+    with pytest.raises(SubjectError, match="cannot be built: LookupError: no 2 workers to be had"):
+        _run(arena, BADLY + "RaisesInConstructor", _program(SUBMIT_FREE))
