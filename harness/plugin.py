@@ -190,7 +190,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put pytest-timeout behind the harness's own limits, as the last backstop."""
     if _TROUBLE in config.stash:
-        if not hasattr(config, "workerinput"):  # a worker leaves it to the controller, which sees the bad item
+        if not hasattr(
+            config, "workerinput"
+        ):  # a worker leaves it to the controller, which sees the bad item
             _refuse_late(config.stash[_TROUBLE])
         return
     for item in items:

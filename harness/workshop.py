@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -309,7 +309,12 @@ class Workshop:
             sweep_the_dead()
             self.results.lost += [f"a process of this run {text}" for text in self._killed()]
         if self._report is not None and self.worked:
-            facts = {"profile": self.profile.name, "budget": self.budget, "seed": self.seed, "strict": self.strict}
+            facts = {
+                "profile": self.profile.name,
+                "budget": self.budget,
+                "seed": self.seed,
+                "strict": self.strict,
+            }
             write_results(self.results, self._report, facts)
         whole = not interrupted and bool(self.results.items)
         if self._baseline is not None and self._baseline.first_contact and whole:

@@ -52,7 +52,7 @@ class Baseline:
         gone = [
             each.rule for each in self._accepted
             if (each.subject, each.theme) == (item.subject, item.theme)
-            and each.rule in item.applicable and each.rule not in seen and not still_fails(each.token)
+            and each.rule in item.applicable and each.rule not in seen and not still_fails(replace(each.token, rule=each.rule))
         ]  # fmt: skip
         return replace(item, findings=findings, gone=tuple(gone))
 

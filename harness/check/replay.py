@@ -36,7 +36,9 @@ class Replay:
     picture: tuple[str, ...] = ()
 
 
-def replay(arena: RealArena, subject: Subject, token: Token, law: Law, *, patience: Patience, times: int = _TIMES) -> Replay:
+def replay(
+    arena: RealArena, subject: Subject, token: Token, law: Law, *, patience: Patience, times: int = _TIMES
+) -> Replay:
     """Run a token's program `times` over, or until it has taken long enough."""
     tried = failed = excused = inconclusive = 0
     text = issue = ""

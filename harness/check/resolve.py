@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.arenas.real.arena import Patience, SubjectError
 from harness.generation.composer import Shape
+from harness.values.history import Quiet
+from harness.values.operation import Open, Submit
+from harness.values.program import Lane, Pool, Program, Script
 from harness.values.subject import Subject
 
 if TYPE_CHECKING:
@@ -18,9 +23,7 @@ _ALIASES = {
 STANDARD = tuple(_ALIASES)
 """The import paths that a run without ``--executor`` checks."""
 
-_SPARE = (
-    2  # beyond one queued call per worker: the one extra call, and one being moved (gh: EXTRA_QUEUED_CALLS)
-)
+_SPARE = 2  # queued calls beyond one per worker: the extra one, and one that is being moved
 _WORKERS = 3  # the largest pool that programs make
 
 
@@ -33,7 +36,7 @@ def resolve(arena: RealArena, target: str, *, fifo: bool = True) -> Subject:
     found = arena.probe(target)
     kind = found["kind"]
     cpython_pool = found["components"].get("process pool") == "cpython"
-    return Subject(
+    subject = Subject(
         name=_ALIASES.get(target, target),
         target=target,
         kind=kind,
@@ -45,6 +48,25 @@ def resolve(arena: RealArena, target: str, *, fifo: bool = True) -> Subject:
         components=tuple(sorted(found["components"].items())),
         version=".".join(map(str, sys.version_info[:3])),
     )
+    return subject if subject.inline else replace(subject, single=_is_single(arena, subject))
+
+
+def _is_single(arena: RealArena, subject: Subject) -> bool:
+    """Whether the executor has one worker whatever it is asked for: asked for three, it starts one task of three.
+
+    One that starts two is not excused: it lacks a worker, and POOL-02 says so.
+    """
+    scripts = tuple(Script(task=f"t{number}", gates=("g0",)) for number in range(_WORKERS))
+    submits = tuple(Submit(executor="e0", future=f"f{number}", task=f"t{number}") for number in range(_WORKERS))
+    program = Program(
+        pools=(Pool(workers=_WORKERS),), tasks=scripts, lanes=(Lane(operations=(*submits, Open(gate="g0"))),)
+    )
+    try:
+        history = arena.run(subject, program, Patience())
+    except SubjectError:
+        return False
+    inside = [event for event in history.events if isinstance(event, Quiet)]
+    return bool(inside) and all(event.held == 1 for event in inside)
 
 
 def shape_of(subject: Subject) -> Shape:
@@ -59,4 +81,5 @@ def shape_of(subject: Subject) -> Shape:
         starts=starts,
         capabilities=frozenset(subject.capabilities),
         dies=subject.kind == "process",
+        single=subject.single,
     )

@@ -268,7 +268,9 @@ class Search:
         end = self._begun + self.share
         for place, sighting in enumerate(red):
             left = (end - time.monotonic()) * _REDUCING
-            self.tell(f"{self.subject.name} {self.theme}: reducing a program that breaks {sighting.witness.rule}")
+            self.tell(
+                f"{self.subject.name} {self.theme}: reducing a program that breaks {sighting.witness.rule}"
+            )
             fair = left if place + 1 == len(red) else left * _FIRST
             self._reduce(sighting, time.monotonic() + fair)
         found = []
@@ -278,7 +280,9 @@ class Search:
         return found + [self._present(each, 1, 1) for each in ordered if each.deviation is not None]
 
     def _confirm(self, sighting: Sighting, first: Sighting, deadline: float) -> Finding:
-        self.tell(f"{self.subject.name} {self.theme}: repeating a program that breaks {sighting.witness.rule}")
+        self.tell(
+            f"{self.subject.name} {self.theme}: repeating a program that breaks {sighting.witness.rule}"
+        )
         reproduced, tried = self._reproduce(sighting, deadline)
         if tried and not reproduced and sighting.program != first.program:
             # In haste something else was taken for it: go back to what was really seen.
@@ -315,7 +319,9 @@ class Search:
                 raise Enough  # Hypothesis has kept the example and begun to shrink; that is done here, on values
             return bool(known)
 
-        shrink(self.theme, shape_of(self.subject), self._number(), self.profile.programs, offends, self.folder)
+        shrink(
+            self.theme, shape_of(self.subject), self._number(), self.profile.programs, offends, self.folder
+        )
 
     def _reproduce(self, sighting: Sighting, deadline: float) -> tuple[int, int]:
         """Replay the reduced program with full patience; the last failing run is the evidence that is shown.

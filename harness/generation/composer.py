@@ -21,6 +21,7 @@ class Shape:
 
     kind: str = "thread"
     inline: bool = False
+    single: bool = False
     prefetch: int = 0
     starts: tuple[str | None, ...] = (None,)
     capabilities: frozenset[str] = frozenset()

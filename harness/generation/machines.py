@@ -79,6 +79,7 @@ class ProgramMachine(RuleBasedStateMachine):
         """Choose the pool and how its workers start; hold all of them, perhaps; submit the first tasks."""
         named = named and "thread_name_prefix" in self.shape.capabilities
         method: Any = pick(self.shape.starts, start)
+        workers = 1 if self.shape.single else workers
         first = Pool(workers=workers, named=named, start=method)
         self.composer.pools = [first, *self.more_pools(workers, method)]
         self.look_from_outside(outside)

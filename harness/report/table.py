@@ -136,7 +136,11 @@ def verdict_line(results: Results, *, strict: bool) -> str:
     """One sentence that says how it went."""
     failing = [each for item in results.items for each in item.failing(strict=strict)]
     known = {each.deviation for item in results.items for each in item.findings if each.deviation}
-    warnings = [each for _, each in of_standing(results.items, "violated") if each.level == "SHOULD" and not each.baseline]
+    warnings = [
+        each
+        for _, each in of_standing(results.items, "violated")
+        if each.level == "SHOULD" and not each.baseline
+    ]
     accepted = [each for _, each in of_standing(results.items, "violated") if each.baseline]
     if failing:
         broken = sorted({each.rule for each in failing})

@@ -36,7 +36,7 @@ def tag_of(cls: type) -> str:
 def encode(value: object) -> Json:
     """Turn a frozen dataclass (or a collection of such, or a scalar) into JSON-ready objects.
 
-    Tuples and frozen sets become lists; sets are sorted, so that the same value always gives the same text.
+    Tuples become lists, enumerations the values of their members.
     """
     encoder = _encoder(type(value))  # type: ignore[arg-type]  # typeshed: the class `object` hashes instances
     return value if encoder is None else encoder(value)
@@ -49,8 +49,6 @@ def _encoder(cls: type) -> Callable[[Any], Json] | None:
         return _dataclass_encoder(cls)
     if issubclass(cls, tuple):
         return lambda value: [encode(item) for item in value]
-    if issubclass(cls, frozenset):
-        return lambda value: [encode(item) for item in sorted(value)]
     if issubclass(cls, dict):
         return lambda value: {key: encode(item) for key, item in value.items()}
     if issubclass(cls, enum.Enum):
@@ -134,10 +132,6 @@ def _decode_tuple(shape: Shape, data: Json, where: str) -> tuple[object, ...]:
         _decode(item, part, f"{where}[{index}]")
         for index, (item, part) in enumerate(zip(items, data, strict=True))
     )
-
-
-def _decode_set(shape: Shape, data: Json, where: str) -> frozenset[object]:
-    return frozenset(_decode_items(typing.get_args(shape)[0], data, where))
 
 
 def _decode_items(item: Shape, data: Json, where: str) -> list[object]:
@@ -235,7 +229,6 @@ def _shown(data: Json) -> str:
 _DECODERS: dict[Any, Callable[[Shape, Json, str], object]] = {
     Literal: _decode_literal,
     tuple: _decode_tuple,
-    frozenset: _decode_set,
     dict: _decode_dict,
     Union: _decode_member,
     types.UnionType: _decode_member,

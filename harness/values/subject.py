@@ -22,6 +22,7 @@ class Subject:
     kind: Kind
     prefetch: int = 0
     inline: bool = False
+    single: bool = False
     fifo: bool = True
     death: DeathModel = "undefined"
     capabilities: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ T = TypeVar("T")
 FIFO = "EXECUTOR_HARNESS_TEST_FIFO"
 """The environment variable with the path at which `TellsAndHangs` tells that it was called."""
 
-SLEEP = [sys.executable, "-c", "import threading; threading.Event().wait()"]
+SLEEP = [sys.executable, "-c", "import threading; print('here', flush=True); threading.Event().wait()"]
 
 
 class TellsModules(Executor):
@@ -52,7 +52,9 @@ class TellsAndHangs(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> NoReturn:  # noqa: ARG002 - it comes to nothing
         """Tell whoever reads, start a helper, and wait for ever."""
-        helper = subprocess.Popen(SLEEP)  # noqa: S603 - our own interpreter
+        helper = subprocess.Popen(SLEEP, stdout=subprocess.PIPE)  # noqa: S603 - our own interpreter
+        assert helper.stdout is not None
+        helper.stdout.readline()  # its environment can be read now
         pipe = os.open(os.environ[FIFO], os.O_WRONLY)
         os.write(pipe, f"{os.getpid()} {helper.pid}".encode())
         os.close(pipe)

@@ -169,6 +169,11 @@ def test_a_puppet_that_died_at_its_gate_harms_nobody(house: House) -> None:
         assert living.recv(1) == b"."
 
 
+def _hang_up_here() -> None:
+    """Close this thread's line: a worker's is closed when its process ends."""
+    puppet._lines.line.socket.close()  # noqa: SLF001 - there is no need for it elsewhere
+
+
 def test_a_real_puppet_plays_by_the_gates(house: House) -> None:
     """`play` connects, reports, waits at its gate and returns its parcel when that opens."""
     ticket = puppet.Ticket(
@@ -177,7 +182,12 @@ def test_a_real_puppet_plays_by_the_gates(house: House) -> None:
     )  # fmt: skip
     args, keywords = puppet.arguments(ticket)
     answers: list[object] = []
-    player = threading.Thread(target=lambda: answers.append(puppet.play(ticket, *args, **keywords)))
+
+    def play() -> None:
+        answers.append(puppet.play(ticket, *args, **keywords))
+        _hang_up_here()
+
+    player = threading.Thread(target=play)
     player.start()
     while not house.reports:
         for key, _ in house.selector.select(5):
@@ -208,6 +218,7 @@ def test_a_real_puppet_with_a_wrong_key_fails(house: House) -> None:
             puppet.play(ticket, *args, **keywords)
         except OSError as error:
             errors.append(error)
+        _hang_up_here()
 
     player = threading.Thread(target=play)
     player.start()

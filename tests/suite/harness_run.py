@@ -24,7 +24,9 @@ class Run:
     @property
     def digests(self) -> dict[str, str]:
         """The digest of every item's programs."""
-        found = re.findall(r"^  (\S+) +(\w+) +\d+ programs .* programs ([0-9a-f]{12})$", self.out, re.MULTILINE)
+        found = re.findall(
+            r"^  (\S+) +(\w+) +\d+ programs .* programs ([0-9a-f]{12})$", self.out, re.MULTILINE
+        )
         return {f"{subject} {theme}": digest for subject, theme, digest in found}
 
     @property

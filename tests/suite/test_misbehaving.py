@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from harness_run import left_alive, run_harness
+
+from tests.suite.harness_run import left_alive, run_harness
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -61,8 +61,6 @@ def _generic(origin: object, arguments: tuple[Any, ...]) -> st.SearchStrategy[An
         return st.lists(shaped(arguments[0]), max_size=3).map(tuple)
     if origin is tuple:
         return st.tuples(*map(shaped, arguments))
-    if origin is frozenset:
-        return st.frozensets(shaped(arguments[0]), max_size=3)
     if origin is dict:
         return st.dictionaries(st.text(max_size=4), shaped(arguments[1]), max_size=3)
     assert origin in (Union, types.UnionType), origin

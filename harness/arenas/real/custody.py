@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import secrets
+import select
 import signal
 import socket
 import subprocess
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 MARK = "EXECUTOR_HARNESS_MARK"
 _ROUNDS = 50  # a fork bomb needs more than one
+_DYING = 2000  # milliseconds for a process to come to its end after SIGKILL
 
 
 class Child:
@@ -169,6 +171,8 @@ def _kill_family(leader: int) -> None:
             _signal(held[pid], signal.SIGSTOP)
     for descriptor in held.values():
         _signal(descriptor, signal.SIGKILL)
+    for descriptor in held.values():
+        _await_death(descriptor)
         os.close(descriptor)
 
 
@@ -184,6 +188,13 @@ def _members(session: int) -> Iterator[int]:
             state, _, _, theirs, *_ = stat(pid)
             if theirs == str(session) and state not in "ZX":
                 yield pid
+
+
+def _await_death(descriptor: int) -> None:
+    """Return when a process that was sent SIGKILL has ended; one that is stuck in the system is given up."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    waiting.poll(_DYING)
 
 
 def _signal(descriptor: int, number: signal.Signals) -> None:

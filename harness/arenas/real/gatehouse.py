@@ -86,19 +86,18 @@ class Gatehouse:
             return
         *complete, self._buffers[line] = (self._buffers[line] + part).split(b"\n")
         for text in complete:
-            self._hear(line, text)
+            if line in self._buffers:  # else it was hung up on
+                self._hear(line, text)
 
     def _hear(self, line: socket.socket, text: bytes) -> None:
-        try:
-            message = json.loads(text)
-        except ValueError:
+        message = _parsed(text)
+        if message is None:
             self._drop(line)
-            return
-        if line not in self._trusted:
-            if not (isinstance(message, dict) and secrets.compare_digest(str(message.get("key")), self.key)):
+        elif line not in self._trusted:
+            if secrets.compare_digest(str(message.get("key")).encode(), self.key.encode()):
+                self._trusted.add(line)
+            else:
                 self._drop(line)
-                return
-            self._trusted.add(line)
         elif message.get("run") == self._run:
             if message["do"] == "gate":
                 self._wait_at(line, message["gate"])
@@ -120,6 +119,15 @@ class Gatehouse:
             self._trusted.discard(line)
             self._selector.unregister(line)
             line.close()
+
+
+def _parsed(text: bytes) -> dict[str, Any] | None:
+    """A message, or None for what is none: anybody on this machine may connect."""
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
 
 
 def _short_folder() -> str:

@@ -97,6 +97,8 @@ def _capabilities(blueprint: Blueprint, executor: Any) -> set[str]:  # noqa: ANN
     found |= {
         f"map_{name}" for name in ("timeout", "chunksize", "buffersize") if name in _parameters(executor.map)
     }
+    if getattr(type(executor), "map", None) is not concurrent.futures.Executor.map:
+        found.add("map_in_chunks")  # the base class takes a chunksize and ignores it
     return found
 
 
