@@ -141,7 +141,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Collector(config), "executor-harness-collector")
     named = config.getoption("--executor") or config.getoption("--executor-replay") is not None
     if named or any(config.getoption(f"--{name}") is not None for name, *_ in _OPTIONS):
-        trouble = _trouble(config, look_at_subjects=bool(named))
+        try:
+            trouble = _trouble(config, look_at_subjects=bool(named))
+        except KeyboardInterrupt:
+            _close(config)
+            raise _BadInput("interrupted before anything was run", returncode=_INTERRUPTED) from None
         if trouble:
             _close(config)
             _refuse(trouble)
@@ -210,7 +214,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture
 def conformance(request: pytest.FixtureRequest) -> Any:  # noqa: ANN401 - a callable the suite calls
-    """What the suite's one test function calls: it searches, or replays, and fails with the text for people."""
+    """What the suite's one test function calls: it searches, or replays, and fails with a text for people."""
     workshop = workshop_of(request.config)
     job = request.param
 

@@ -25,10 +25,11 @@ class Progress:
     """Says from time to time what is being done."""
 
     def __init__(self, config: pytest.Config, say: Callable[[], str]) -> None:
-        """Take hold of the terminal, while pytest does not capture; `say` gives the line, or nothing."""
-        self._reporter: Any = config.pluginmanager.getplugin("terminalreporter")
+        """Prepare; `say` gives the line, or nothing."""
+        self._config = config
         self._say = say
-        self._watched = bool(getattr(self._reporter, "isatty", False)) and "CI" not in os.environ
+        self._reporter: Any = None
+        self._watched = False
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._shown = False
@@ -36,8 +37,10 @@ class Progress:
         self._descriptor = -1
 
     def start(self) -> None:
-        """Begin, if there is anybody to tell."""
+        """Begin, if there is anybody to tell; when the options are read, pytest has no reporter yet."""
+        self._reporter = self._config.pluginmanager.getplugin("terminalreporter")
         if self._thread is None and self._reporter is not None and self._reporter.verbosity >= 0:
+            self._watched = bool(getattr(self._reporter, "isatty", False)) and "CI" not in os.environ
             self._descriptor = _terminal(self._reporter)
             self._thread = threading.Thread(target=self._tick, name="executor-harness progress", daemon=True)
             self._thread.start()
@@ -80,10 +83,13 @@ class Progress:
         """What brings the cursor to the beginning of an empty line."""
         if self._shown:
             return _ERASE
-        if getattr(self._reporter, "currentfspath", None):  # pytest stands in the middle of its own
-            self._reporter.currentfspath = None
-            return "\n"
-        return ""
+        writer = getattr(self._reporter, "_tw", None)
+        if not getattr(writer, "width_of_current_line", 0):
+            return ""
+        # Pytest stands in the middle of a line: it shall begin another one after ours.
+        self._reporter.currentfspath = None
+        vars(writer)["_current_line"] = ""
+        return "\n"
 
     def _write(self, text: str) -> None:
         if self._descriptor >= 0:

@@ -162,7 +162,13 @@ class Workshop:
             if malformed:
                 raise UsageError(f"{malformed[0]!r} is no import path: write package.module:Class")
             self._subjects = [resolve(self.arena, target) for target in dict.fromkeys(targets)]
+            self._forget_probes()
         return self._subjects
+
+    def _forget_probes(self) -> None:
+        """A process that only waits for others from now on has no program in flight."""
+        if self._journal is not None:
+            self._journal.note("", "")
 
     def known_subjects(self) -> list[Any]:
         """The subjects probed so far, as JSON for other processes."""
@@ -235,7 +241,8 @@ class Workshop:
         slug = job.name.replace(":", "-").replace("/", "-")
         return Search(
             arena=self.arena, subject=job.subject, theme=job.theme, profile=self.profile, seed=self.seed,
-            law=self.law, share=self._share(), patience=self.patience, tell=self._tell, shout=self._progress.tell,
+            law=self.law, share=self._share(), patience=self.patience,
+            tell=self._tell, shout=self._progress.tell,
             folder=None if self._explicit else self._home / "examples" / slug,
         )  # fmt: skip
 
@@ -260,7 +267,7 @@ class Workshop:
         result = replay(self.arena, job.subject, token, self.law, patience=self.patience)
         text = replay_text(result, token)
         told = result.failed or result.inconclusive == result.tried
-        return (text if told else ""), {"replay": text}
+        return (text if told else ""), {"replay": text.splitlines()[0] if told else text}
 
     # Progress.
 

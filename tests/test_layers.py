@@ -134,6 +134,11 @@ def _ours(module: str) -> Iterator[Import]:
     return (each for each in _imports(module) if each.package == "harness")
 
 
+def test_every_module_has_a_layer() -> None:
+    """A new package takes its place in the pipeline before anybody uses it."""
+    assert {_layer(module) for module in MODULES} == set(range(len(LAYERS)))
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_from_its_layer_and_above(module: str) -> None:
     """No import leads from a layer to a later one."""
@@ -179,9 +184,17 @@ def test_there_are_no_cycles() -> None:
         module: {each.module for each in _ours(module) if (module, each.module) not in LATE} - {module}
         for module in MODULES
     }
-    while free := {module for module, others in waits_for.items() if not others}:
-        waits_for = {module: others - free for module, others in waits_for.items() if module not in free}
-    assert waits_for == {}
+    assert _in_cycles(waits_for) == {}
+
+
+def _in_cycles(waits_for: dict[str, set[str]]) -> dict[str, set[str]]:
+    """What is left when those that wait for nobody, and those that nobody waits for, are taken away."""
+    while True:
+        awaited = {other for others in waits_for.values() for other in others}
+        kept = {module for module, others in waits_for.items() if others and module in awaited}
+        if kept == set(waits_for):
+            return waits_for
+        waits_for = {module: waits_for[module] & kept for module in kept}
 
 
 def test_the_child_imports_the_standard_library_only() -> None:

@@ -1,4 +1,4 @@
-"""Baselines: what is broken today is accepted, what is new fails, and so does what is gone but still listed."""
+"""Baselines: what is broken today is accepted; what is new fails, and what is gone but still listed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ class Baseline:
         gone = [
             each.rule for each in self._accepted
             if (each.subject, each.theme) == (item.subject, item.theme)
-            and each.rule in item.applicable and each.rule not in seen and not still_fails(replace(each.token, rule=each.rule))
+            and each.rule in item.applicable and each.rule not in seen
+            and not still_fails(replace(each.token, rule=each.rule))
         ]  # fmt: skip
         return replace(item, findings=findings, gone=tuple(gone))
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.check.profile import UsageError
 from harness.values.token import Token, TokenError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def keep(folder: Path, token: str, short: str) -> None:
@@ -19,7 +22,7 @@ def keep(folder: Path, token: str, short: str) -> None:
 
 
 def find(text: str, folder: Path, here: Path) -> Token:
-    """Read a token from its text, its short id under which `folder` keeps it, or a file (as seen from `here`).
+    """Read a token from its text, its short id in `folder`, or a file as seen from `here`.
 
     Raises:
         UsageError: it is none of these, or damaged.

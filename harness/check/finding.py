@@ -13,7 +13,8 @@ class Finding:
     """One rule broken by one subject, with its smallest program and the command that brings it back.
 
     `standing` is ``deviation`` for a known departure of CPython's (then `deviation` and `issue` name it) and
-    ``unconfirmed`` for one that rests on a clock and was not seen again. `reproduced` of `tried` replays failed.
+    ``unconfirmed`` for one that rests on a clock and was not seen again. `reproduced` of
+    `tried` replays failed.
     """
 
     rule: str

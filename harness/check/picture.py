@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.judge.case import Case, answer, spell
+from harness.judge.case import Case
+from harness.judge.spelling import answer, spell
 from harness.values.history import CalledBack, Finished, Started
 from harness.values.program import Return
 

@@ -14,8 +14,9 @@ class UsageError(ValueError):
 class Profile:
     """The amount of work.
 
-    `programs` are drawn for every item (a subject and a theme) and named by the digest; `budget` is the wall time of
-    the whole run in seconds; an item of a profile that `goes_on` draws more programs until its share is used up.
+    `programs` are drawn for every item (a subject and a theme) and named by the digest; `budget` is the wall
+    time of the whole run in seconds; an item of a profile that `goes_on` draws more programs until its share
+    is used up.
     """
 
     name: str

@@ -1,7 +1,8 @@
 """Reduces a failing program as a value: fewer operations, plainer tasks, smaller pools, the same broken rule.
 
-It works on any program, whatever it came from: a search, a token of a stranger, a schedule of the simulated world.
-Candidates that are no fair test (a symbol without meaning, a call that may rightly wait for ever) are not tried.
+It works on any program, whatever it came from: a search, a token of a stranger, a schedule of the simulated
+world. Candidates that are no fair test (a symbol without meaning, a call that may rightly wait for ever) are
+not tried.
 """
 
 from __future__ import annotations
@@ -51,19 +52,8 @@ def candidates(program: Program) -> Iterator[Program]:
 
 
 def _proposals(program: Program) -> Iterator[Program]:
-    for lane_number, lane in enumerate(program.lanes):
-        steps = lane.operations
-        size = len(steps)
-        for keep in (size // 4, size // 2, 3 * size // 4):
-            yield _with_lane(program, lane_number, steps[:keep])
-        width = max(1, size // 2)
-        while width:
-            for start in range(0, size, width):
-                yield _with_lane(program, lane_number, (*steps[:start], *steps[start + width :]))
-            width //= 2
-        for place, step in enumerate(steps):
-            for plainer in _plainer_steps(step):
-                yield _with_lane(program, lane_number, (*steps[:place], plainer, *steps[place + 1 :]))
+    for number in range(len(program.lanes)):
+        yield from _shorter_lanes(program, number)
     for place, script in enumerate(program.tasks):
         for simpler in _plainer_scripts(script):
             tasks = (*program.tasks[:place], simpler, *program.tasks[place + 1 :])
@@ -71,6 +61,22 @@ def _proposals(program: Program) -> Iterator[Program]:
     for place, pool in enumerate(program.pools):
         for smaller in _plainer_pools(pool):
             yield replace(program, pools=(*program.pools[:place], smaller, *program.pools[place + 1 :]))
+
+
+def _shorter_lanes(program: Program, number: int) -> Iterator[Program]:
+    """Fewer operations: a beginning of the lane, the lane less a part, the lane with a plainer operation."""
+    steps = program.lanes[number].operations
+    size = len(steps)
+    for keep in (size // 4, size // 2, 3 * size // 4):
+        yield _with_lane(program, number, steps[:keep])
+    width = max(1, size // 2)
+    while width:
+        for start in range(0, size, width):
+            yield _with_lane(program, number, (*steps[:start], *steps[start + width :]))
+        width //= 2
+    for place, step in enumerate(steps):
+        for plainer in _plainer_steps(step):
+            yield _with_lane(program, number, (*steps[:place], plainer, *steps[place + 1 :]))
 
 
 def _with_lane(program: Program, number: int, steps: tuple[op.Operation, ...]) -> Program:
@@ -90,6 +96,11 @@ def _plainer_steps(step: op.Operation) -> Iterator[op.Operation]:
             yield replace(step, tasks=tasks[:-1])
         case _:
             pass
+    yield from _plainer_forms(step)
+
+
+def _plainer_forms(step: op.Operation) -> Iterator[op.Operation]:
+    """The same operation in its most usual form."""
     match step:
         case op.Wait() | op.AsCompleted() if step.form != "list":
             yield replace(step, form="list")

@@ -36,7 +36,7 @@ class Replay:
     picture: tuple[str, ...] = ()
 
 
-def replay(
+def replay(  # noqa: PLR0913 - a replay has these sides
     arena: RealArena, subject: Subject, token: Token, law: Law, *, patience: Patience, times: int = _TIMES
 ) -> Replay:
     """Run a token's program `times` over, or until it has taken long enough."""

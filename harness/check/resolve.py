@@ -52,12 +52,14 @@ def resolve(arena: RealArena, target: str, *, fifo: bool = True) -> Subject:
 
 
 def _is_single(arena: RealArena, subject: Subject) -> bool:
-    """Whether the executor has one worker whatever it is asked for: asked for three, it starts one task of three.
+    """Whether the executor has one worker whatever it is asked for: of three tasks for three it starts one.
 
     One that starts two is not excused: it lacks a worker, and POOL-02 says so.
     """
     scripts = tuple(Script(task=f"t{number}", gates=("g0",)) for number in range(_WORKERS))
-    submits = tuple(Submit(executor="e0", future=f"f{number}", task=f"t{number}") for number in range(_WORKERS))
+    submits = tuple(
+        Submit(executor="e0", future=f"f{number}", task=f"t{number}") for number in range(_WORKERS)
+    )
     program = Program(
         pools=(Pool(workers=_WORKERS),), tasks=scripts, lanes=(Lane(operations=(*submits, Open(gate="g0"))),)
     )

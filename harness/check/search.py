@@ -1,4 +1,4 @@
-"""Searches one item: draws the programs of a theme, runs and judges each, then reduces and confirms what it found."""
+"""Searches one item: draws the programs of a theme, runs and judges each, then reduces what it found."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Law:
 
 @dataclass(slots=True)
 class Sighting:
-    """One broken rule: the smallest program that showed it, the run that is the evidence, and who is excused."""
+    """One broken rule: the smallest program that showed it, the run that is the evidence, who is excused."""
 
     program: Program
     history: History
@@ -89,8 +89,8 @@ class Sighting:
 class Search:
     """The search of one item.
 
-    `seed` is that of the run; `share` is the item's part of its budget, in seconds. `tell` is given what is being
-    done, again and again, and `shout` what should be known at once.
+    `seed` is that of the run; `share` is the item's part of its budget, in seconds. `tell` is given what is
+    being done, again and again, and `shout` what should be known at once.
     """
 
     arena: RealArena
@@ -115,6 +115,7 @@ class Search:
     _begun: float = 0.0
     _stillness: float = 0.0
     _digest: str = ""
+    _planned: int = 0
 
     def search(self) -> Item:
         """Do all of it."""
@@ -123,7 +124,7 @@ class Search:
         shape = shape_of(self.subject)
         number = self._number()
         programs = draw(self.theme, shape, number, self.profile.programs)
-        self._digest = digest_of(programs)
+        self._digest, self._planned = digest_of(programs), len(programs)
         recalled = recall(self.theme, shape, self.folder) if self.folder is not None else ()
         self._work_through((*recalled, *programs))
         while self.profile.goes_on and self._time_to_search():
@@ -148,13 +149,16 @@ class Search:
         ]
         return Item(
             subject=self.subject.name, target=self.subject.target, kind=self.subject.kind, theme=self.theme,
-            seed=self.seed, digest=self._digest, planned=self.profile.programs, run=self._run,
+            seed=self.seed, digest=self._digest, planned=self._planned, run=self._run,
             seconds=round(time.monotonic() - self._begun, 3),
             stillness=round(self.arena.spending.stillness - self._stillness, 3),
             profile=self.profile.name,
-            applicable=tuple(sorted(rule.id for rule in self.law.rules.values() if applies(rule, self.subject))),
+            applicable=tuple(
+                sorted(rule.id for rule in self.law.rules.values() if applies(rule, self.subject))
+            ),
             exercised=tuple(
-                Exercise(rule=rule, times=times, programs=self._programs[rule]) for rule, times in sorted(self._met.items())
+                Exercise(rule=rule, times=times, programs=self._programs[rule])
+                for rule, times in sorted(self._met.items())
             ),
             findings=tuple(findings),
             inconclusive=tuple(f"{count} x {reason}" for reason, count in sorted(self._inconclusive.items())),
@@ -212,8 +216,8 @@ class Search:
             self._sightings[key] = sighting
             if sighting.deviation is None and len(self._sightings) <= _SHOUTS:
                 self.shout(
-                    f"executor-harness: {self.subject.name} breaks {sighting.witness.rule} in the theme {self.theme} "
-                    f"after {self._run} programs"
+                    f"executor-harness: {self.subject.name} breaks {sighting.witness.rule} "
+                    f"in the theme {self.theme} after {self._run} programs"
                 )
             return
         known.count += 1
@@ -311,12 +315,12 @@ class Search:
             reduce(sighting.program, fails)
 
     def _remember(self) -> None:
-        """Draw once more, with the verdicts known, so that Hypothesis keeps a failing example in its database."""
+        """Draw once more, verdicts known, so that Hypothesis keeps a failing example in its database."""
 
         def offends(program: Program) -> bool:
             known = self._seen.get(program.digest)
             if known is None:
-                raise Enough  # Hypothesis has kept the example and begun to shrink; that is done here, on values
+                raise Enough  # Hypothesis has kept the example and begun to shrink; we do that on values
             return bool(known)
 
         shrink(

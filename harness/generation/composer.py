@@ -140,7 +140,10 @@ class Composer:
         self.add(op.AddCallback(future=future, callback=name, deed=deed))
 
     def wait(self, names: tuple[str, ...], when: op.ReturnWhen, form: op.Form, *, hurried: bool) -> None:
-        """Wait for several; with a timeout where one may be cancelled: that hangs on every CPython (gh-92001)."""
+        """Wait for several; with a timeout where one may be cancelled.
+
+        Without one, that hangs on every CPython (gh-92001).
+        """
         unhurried = op.Wait(futures=names, return_when=when, form=form)
         if hurried or self.doubtful.intersection(names) or not self.progress.returns(unhurried):
             self.add(op.Wait(futures=names, return_when=when, form=form, timeout=SHORT))

@@ -1,7 +1,8 @@
-"""Draws programs: the same theme, shape and seed always give the same ones, whatever happens to them later."""
+"""Draws programs: the same theme, shape and seed always give the same ones, whatever becomes of them."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from typing import TYPE_CHECKING
 
@@ -60,10 +61,8 @@ def recall(theme: str, shape: Shape, folder: Path) -> tuple[Program, ...]:
 
     machine = _machine(theme, shape, offend)
     kept = settings(_BASE, database=DirectoryBasedExampleDatabase(folder), phases=[Phase.reuse])
-    try:
+    with contextlib.suppress(Offence, HypothesisException):
         run_state_machine_as_test(machine, settings=kept)
-    except (Offence, HypothesisException):
-        pass
     return tuple(found.values())
 
 
@@ -72,8 +71,8 @@ def shrink(  # noqa: PLR0913, PLR0917 - a search has this many sides
 ) -> None:
     """Draw the same programs again and let Hypothesis shrink the first that offends.
 
-    `offends` remembers verdicts, so that the programs before the first failing one cost nothing, and collects what
-    it sees; it may raise `Enough`. With a `folder`, the failing examples are kept there for later runs.
+    `offends` remembers verdicts, so that the programs before the first failing one cost nothing, and collects
+    what it sees; it may raise `Enough`. With a `folder`, the failing examples are kept there for later runs.
     """
 
     def sink(program: Program) -> None:
@@ -90,10 +89,8 @@ def shrink(  # noqa: PLR0913, PLR0917 - a search has this many sides
     )
     # `seed` switches the database off, so the number goes to the machine only, beside settings that keep it.
     seeded = seed(number)(machine)
-    try:
+    with contextlib.suppress(Offence, Enough, HypothesisException):
         run_state_machine_as_test(seeded, settings=kept)
-    except (Offence, Enough, HypothesisException):
-        pass
 
 
 def digest_of(programs: Iterable[Program]) -> str:

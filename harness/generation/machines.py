@@ -1,7 +1,7 @@
 """The state machines: one per theme, each rule appends operations to a program.
 
-A choice is an integer that is folded onto what there is to choose from: it shrinks well, and no strategy depends on
-what happened before.
+A choice is an integer that is folded onto what there is to choose from: it shrinks well, and no strategy
+depends on what happened before.
 """
 
 from __future__ import annotations
@@ -28,17 +28,23 @@ OFTEN_FALSE = st.sampled_from([False, False, False, True])
 DEEDS: tuple[op.Deed, ...] = ("record", "record", "raise", "query", "add", "submit", "shutdown")
 FORMS: tuple[op.Form, ...] = ("list", "list", "set", "generator", "doubled")
 WHENS: tuple[op.ReturnWhen, ...] = (
-    "ALL_COMPLETED", "ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION", "FIRST_EXCEPTION", "NONSENSE",
+    "ALL_COMPLETED", "ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_COMPLETED",
+    "FIRST_EXCEPTION", "FIRST_EXCEPTION", "NONSENSE",
 )  # fmt: skip
 ENDINGS: tuple[Ending, ...] = (
     Return(), Return(), Return(size=300), Return(gift="none"), Return(gift="exception"), Raise(), Raise(),
-    Raise(error="Chained"), Raise(error="Falsy"), Raise(error="TimeoutError"), Raise(error="CancelledError"), Raise(error="SystemExit"),
-    Raise(error="KeyboardInterrupt"),
+    Raise(error="Chained"), Raise(error="Falsy"), Raise(error="TimeoutError"), Raise(error="CancelledError"),
+    Raise(error="SystemExit"), Raise(error="KeyboardInterrupt"),
 )  # fmt: skip
 IN_PROCESS: tuple[Ending, ...] = (Return(gift="future"), Return(gift="generator"))
 ACROSS: tuple[Ending, ...] = (Return(gift="unpicklable"), Return(size=1 << 18), Raise())
+MAPPED: tuple[Ending, ...] = (
+    Return(), Return(size=40), Return(), Return(gift="none"), Return(), Return(),
+    Raise(), Raise(error="StopIteration"),
+)  # fmt: skip
 UNUSUAL: tuple[op.Arguments, ...] = ("zero workers", "negative workers", "default workers", "bad initializer")
 FEW = 9  # tasks in one program
+SHORTER = 2  # items that a second iterable of `map` may lack, at most
 LARGE = 1 << 18  # bytes: more than any pipe takes at once
 
 
@@ -154,7 +160,7 @@ class Lifecycle(ProgramMachine):
 
     @precondition(ProgramMachine.room)
     @rule(gated=st.booleans(), ending=WHICH, keywords=OFTEN_FALSE, special=OFTEN_FALSE)
-    def submit_something(self, gated: bool, ending: int, keywords: bool, special: bool) -> None:  # noqa: FBT001
+    def submit_something(self, gated: bool, ending: int, keywords: bool, special: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Submit a task that ends in one of many ways, perhaps with awkward keyword arguments."""
         own = IN_PROCESS if self.shape.kind == "thread" else ACROSS
         task = self.composer.task(gated=gated, ending=pick(own if special else ENDINGS, ending))
@@ -287,9 +293,14 @@ class Mapping(ProgramMachine):
 
     @precondition(ProgramMachine.room)
     @rule(
-        count=st.sampled_from(range(5)), endings=st.sampled_from(range(256)), gates=st.sampled_from(range(16)), shorter=st.sampled_from(range(6)),
-        fails_at=st.sampled_from(range(16)), hurried=OFTEN_FALSE, chunksize=st.sampled_from([1, 1, 1, 2, 3, 0]),
-    )  # fmt: skip
+        count=st.sampled_from(range(5)),
+        endings=st.sampled_from(range(256)),
+        gates=st.sampled_from(range(16)),
+        shorter=st.sampled_from(range(6)),
+        fails_at=st.sampled_from(range(16)),
+        hurried=OFTEN_FALSE,
+        chunksize=st.sampled_from([1, 1, 1, 2, 3, 0]),
+    )
     def map(  # noqa: PLR0913, PLR0917 - the dimensions of one call
         self,
         count: int,
@@ -297,27 +308,17 @@ class Mapping(ProgramMachine):
         gates: int,
         shorter: int,
         fails_at: int,
-        hurried: bool,
+        hurried: bool,  # noqa: FBT001 - drawn by Hypothesis
         chunksize: int,
     ) -> None:
         """Map over new tasks."""
         composer = self.composer
-        kinds: tuple[Ending, ...] = (
-            Return(),
-            Return(size=40),
-            Return(),
-            Return(gift="none"),
-            Return(),
-            Return(),
-            Raise(),
-            Raise(error="StopIteration"),
-        )
         tasks = tuple(
-            composer.task(gated=bool(gates >> place & 1), ending=kinds[(endings >> 2 * place) % len(kinds)])
+            composer.task(gated=bool(gates >> place & 1), ending=pick(MAPPED, endings >> 2 * place))
             for place in range(count)
         )
         options: dict[str, object] = {}
-        if shorter <= count and shorter < 3:
+        if shorter <= min(count, SHORTER):
             options["shorter"] = shorter
         if fails_at < count:
             options["fails_at"] = fails_at
@@ -390,7 +391,7 @@ class Death(ProgramMachine):
     @precondition(has_futures)
     @rule(which=WHICH, deed=st.sampled_from(["record", "record", "raise", "query", "add"]))
     def add_callback(self, which: int, deed: op.Deed) -> None:
-        """Add a done callback. (One that submits deadlocks a CPython pool that breaks; that is for another theme.)"""
+        """Add a done callback; not one that submits: in a CPython pool that breaks, that deadlocks."""
         self.composer.add_callback(self.future(which), deed)
 
     @precondition(has_futures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from harness.judge.case import FOREVER, Call, Case
@@ -25,7 +26,7 @@ def judge_callbacks(case: Case, tally: Tally) -> None:
         events = seen.get(step.callback, [])
         _judge_count(case, tally, call, step, events)
         _judge_place(case, tally, call, step, events)
-        _judge_deed(case, tally, call, step, events, seen)
+        _judge_deed(case, tally, call, step, seen)
     _judge_order(case, tally, added, seen)
 
 
@@ -104,10 +105,8 @@ def _judge_place(
         in_time = any(call.begin <= event.at and event.until <= call.end for event in events)
         at_home = any(event.thread == call.thread for event in events)
         if events or case.complete():
-            tally.check(
-                "CB-04", in_time and at_home,
-                f"{step.future} was done, and {step.callback} is not called at once in the calling thread", call,
-            )  # fmt: skip
+            text = f"{step.future} was done, and {step.callback} is not called at once in the calling thread"
+            tally.check("CB-04", in_time and at_home, text, call)
 
 
 def _judge_deed(
@@ -115,10 +114,10 @@ def _judge_deed(
     tally: Tally,
     call: Call,
     step: op.AddCallback,
-    events: list[CalledBack],
     seen: dict[str, list[CalledBack]],
 ) -> None:
     """CB-05, CB-08, FUT-18: what a callback does harms nobody, and it may do much."""
+    events = seen.get(step.callback, [])
     if step.deed == "raise":
         if isinstance(call.outcome, Raised):
             tally.blame(
@@ -182,7 +181,7 @@ def _judge_order(case: Case, tally: Tally, added: list[Call], seen: dict[str, li
             if undone and call.end < cancelling:
                 early.setdefault(step.future, []).append((call, event))
     for future, pairs in early.items():
-        for (first, one), (second, other) in zip(pairs, pairs[1:], strict=False):
+        for (first, one), (second, other) in pairwise(pairs):
             tally.check(
                 "CB-03", one.until <= other.at, f"callbacks of {future} are not called in the order added",
                 first, second, future=future,

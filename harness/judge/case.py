@@ -1,15 +1,16 @@
-"""A history, looked at from every side the rules need: calls with their ends, tasks with their bodies, deaths.
+"""A history, looked at from every side the rules need: calls with their ends, tasks with bodies, deaths.
 
-Everything here is by *interval*: "before" means that one thing had ended when the other began. What cannot be
-ordered is not guessed; a rule whose premise rests on it is then not exercised.
+Everything here is by *interval*: "before" means that one thing had ended when the other began. What cannot
+be ordered is not guessed; a rule whose premise rests on it is then not exercised.
 """
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from harness.judge.spelling import answer, spell
 from harness.model.progress import Progress
 from harness.values import operation as op
 from harness.values.history import (
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.values.subject import Subject
+
+E = TypeVar("E")
 
 FOREVER = 1 << 62
 
@@ -109,56 +112,44 @@ class Case:
         self.program = history.program
         self.pools: dict[str, Pool] = {pool.executor: pool for pool in self.program.pools}
         self.tasks = {script.task: Task(script=script) for script in self.program.tasks}
-        self.callbacks: list[CalledBack] = []
-        self.entered: list[Entered] = []
-        self.quiet: list[Quiet] = []
-        self.logged: list[Logged] = []
-        self.uncaught: list[Uncaught] = []
-        self.leftovers: list[Leftover] = []
-        self.gone: Gone | None = None
-        self.stuck: Stuck | None = None
-        self.slow: Slow | None = None
-        self._sort()
+        self.callbacks = self._events(CalledBack)
+        self.entered = self._events(Entered)
+        self.quiet = self._events(Quiet)
+        self.logged = self._events(Logged)
+        self.uncaught = self._events(Uncaught)
+        self.leftovers = self._events(Leftover)
+        self.gone = self._last(Gone)
+        self.stuck = self._last(Stuck)
+        self.slow = self._last(Slow)
+        self._fill()
         self.calls = self._pair()
         self.tracks = {track.name: track for track in self._follow()}
 
-    def _sort(self) -> None:
-        for event in self.history.events:
-            match event:
-                case Started() if event.task in self.tasks:
-                    self.tasks[event.task].starts.append(event)
-                case Finished() if event.task in self.tasks:
-                    self.tasks[event.task].finishes.append(event)
-                case Entered():
-                    self.entered.append(event)
-                case CalledBack():
-                    self.callbacks.append(event)
-                case Quiet():
-                    self.quiet.append(event)
-                case Logged():
-                    self.logged.append(event)
-                case Uncaught():
-                    self.uncaught.append(event)
-                case Leftover():
-                    self.leftovers.append(event)
-                case Gone():
-                    self.gone = event
-                case Stuck():
-                    self.stuck = event
-                case Slow():
-                    self.slow = event
-                case _:
-                    pass
+    def _events(self, kind: type[E]) -> list[E]:
+        """All events of one kind, in order."""
+        return [event for event in self.history.events if isinstance(event, kind)]
+
+    def _last(self, kind: type[E]) -> E | None:
+        """The last event of one kind, if there is any."""
+        return next(reversed(self._events(kind)), None)
+
+    def _fill(self) -> None:
+        """Give every task the events of its body."""
+        for started in self._events(Started):
+            if started.task in self.tasks:
+                self.tasks[started.task].starts.append(started)
+        for finished in self._events(Finished):
+            if finished.task in self.tasks:
+                self.tasks[finished.task].finishes.append(finished)
 
     def _pair(self) -> tuple[Call, ...]:
         """Bring the beginnings and ends of the calls together with the operations they are."""
         lane = self.program.lanes[0].operations
         steps = (*lane, *epilogue(self.program))
-        begun = [event for event in self.history.events if isinstance(event, Called)]
-        ended = {event.call: event for event in self.history.events if isinstance(event, Answered)}
+        ended = {event.call: event for event in self._events(Answered)}
         progress = Progress.of(self.program)
         found = []
-        for event in begun:
+        for event in self._events(Called):
             step = steps[event.call]
             answer = ended.get(event.call)
             found.append(
@@ -171,7 +162,7 @@ class Case:
                     thread=answer.thread if answer else 0,
                     fair=progress.returns(step),
                     ours=event.call >= len(lane),
-                )  # fmt: skip
+                )
             )
             progress.after(step)
         return tuple(found)
@@ -192,11 +183,15 @@ class Case:
                     pass
 
     def _track(self, name: str, task: str, executor: str, accepted: int) -> Track:
+        later = [call for call in self.calls if call.begin > accepted]
         return Track(
-            name=name, task=self.tasks[task], executor=executor, accepted=accepted,
-            calls=tuple(call for call in self.calls if getattr(call.step, "future", None) == name and call.begin > accepted),
+            name=name,
+            task=self.tasks[task],
+            executor=executor,
+            accepted=accepted,
+            calls=tuple(call for call in later if getattr(call.step, "future", None) == name),
             waited=tuple(call for call in self.calls if name in getattr(call.step, "futures", ())),
-        )  # fmt: skip
+        )
 
     # Questions that several rules ask.
 
@@ -233,7 +228,7 @@ class Case:
         return min(stamps)
 
     def cancelling_since(self, executor: str) -> int:
-        """From when on queued futures may be cancelled by a shutdown or by a `map` iterator that ends early."""
+        """From when on queued futures may be cancelled by a shutdown."""
         return min(
             (call.begin for call in self.shutdowns(executor) if getattr(call.step, "cancel_futures", False)),
             default=FOREVER,
@@ -349,18 +344,16 @@ def proved_done(call: Call) -> tuple[str, ...]:
     """The futures that a call's answer proves to be done."""
     step = call.step
     match step, call.outcome:
-        case op.Result(future=name) | op.Error(future=name), outcome:
-            return () if timed_out(outcome, None) else (name,)
+        case op.Result(future=name) | op.Error(future=name), outcome if not timed_out(outcome, None):
+            return (name,)
         case op.Cancel(future=name) | op.Done(future=name) | op.Cancelled(future=name), Returned(
             value="True"
         ):
             return (name,)
         case op.Observe(future=name), States(seen=seen) if any(each[2] == "1" for each in seen):
             return (name,)
-        case op.Wait(), Split(done=done):
-            return done
-        case op.Drain(), Drained(items=items):
-            return items
+        case (op.Wait(), Split(done=names)) | (op.Drain(), Drained(items=names)):
+            return names
         case op.Next(), Returned(value=value):
             return (value,)
         case _:
@@ -374,96 +367,3 @@ def timed_out(outcome: Outcome | None, task: str | None) -> bool:
         and "TimeoutError" in outcome.bases
         and (outcome.task is None or (task is not None and outcome.task != task))
     )
-
-
-def spell(step: op.Operation) -> str:
-    """An operation as one would write it."""
-    match step:
-        case op.Submit(executor=executor, future=future, task=task, keywords=keywords):
-            return f"{future} = {executor}.submit({task}{', fn=..., self=..., key=...' if keywords else ''})"
-        case op.Observe(future=future):
-            return f"{future}.running(), .cancelled(), .done()"
-        case op.Repr(future=future):
-            return f"repr({future})"
-        case op.Result(future=future, timeout=timeout):
-            return f"{future}.result({'' if timeout is None else f'timeout={timeout:g}'})"
-        case op.Error(future=future, timeout=timeout):
-            return f"{future}.exception({'' if timeout is None else f'timeout={timeout:g}'})"
-        case op.AddCallback(future=future, callback=callback, deed=deed):
-            return f"{future}.add_done_callback({callback}: {deed})"
-        case op.Wait(futures=futures, return_when=when, timeout=timeout, form=form):
-            tail = "" if timeout is None else f", timeout={timeout:g}"
-            return f"wait({form} of {', '.join(futures) or 'nothing'}, {when}{tail})"
-        case op.AsCompleted(iterator=iterator, futures=futures, timeout=timeout, form=form):
-            tail = "" if timeout is None else f", timeout={timeout:g}"
-            return f"{iterator} = as_completed({form} of {', '.join(futures) or 'nothing'}{tail})"
-        case op.Map():
-            return _spell_map(step)
-        case op.Next(iterator=iterator):
-            return f"next({iterator})"
-        case op.Drain(iterator=iterator):
-            return f"list({iterator})"
-        case op.Close(iterator=iterator):
-            return f"{iterator}.close()"
-        case op.Shutdown(executor=executor, wait=wait, cancel_futures=cancel):
-            return f"{executor}.shutdown(wait={wait}{', cancel_futures=True' if cancel else ''})"
-        case op.Enter(executor=executor):
-            return f"with {executor}:"
-        case op.Leave(executor=executor, raising=raising):
-            return f"end of with {executor}{' by an exception' if raising else ''}"
-        case op.Open(gate=gate):
-            return f"open {gate}"
-        case op.Kill(executor=executor, task=task, signal=signal):
-            return f"kill -{signal} the worker of {executor} {'that is idle' if task is None else f'that runs {task}'}"
-        case op.Construct(arguments=arguments):
-            return f"build one with {arguments}"
-        case op.Inspect(executor=executor):
-            return f"inspect {executor}"
-        case op.Release():
-            return "open all gates"
-        case op.Census():
-            return "drop everything and count what is left"
-        case _:
-            return f"{getattr(step, 'future', '?')}.{type(step).__name__.lower()}()"
-
-
-def _spell_map(step: op.Map) -> str:
-    parts = [", ".join(step.tasks) or "nothing"]
-    if step.fails_at is not None:
-        parts[0] += f" (the iterable raises at {step.fails_at})"
-    if step.shorter is not None:
-        parts.append(f"range({len(step.tasks) - step.shorter})")
-    if step.timeout is not None:
-        parts.append(f"timeout={step.timeout:g}")
-    if step.chunksize != 1:
-        parts.append(f"chunksize={step.chunksize}")
-    return f"{step.iterator} = {step.executor}.map([{parts[0]}]{''.join(', ' + part for part in parts[1:])})"
-
-
-def answer(outcome: Outcome | None) -> str:
-    """An outcome, in short."""
-    match outcome:
-        case None:
-            return "never returns"
-        case Returned(value=value):
-            return f"-> {value}"
-        case Raised(error=error, message=message):
-            return f"raises {error}{f'({message[:80]})' if message else ''}"
-        case Skipped(missing=missing):
-            return f"(not called: there is no {missing})"
-        case States(seen=seen):
-            return "-> " + ", ".join(_spell_state(each) for each in seen)
-        case Split(done=done, not_done=not_done):
-            return f"-> done {{{', '.join(done)}}}, not done {{{', '.join(not_done)}}}"
-        case Drained(items=items, end=end):
-            tail = "" if end is None else f", then raises {end.error}"
-            return f"-> [{', '.join(items)}]{tail}"
-        case Struck(pid=pid):
-            return "-> no such worker" if pid is None else f"-> pid {pid}"
-        case _:
-            return ""
-
-
-def _spell_state(bits: str) -> str:
-    names = [name for name, bit in zip(("running", "cancelled", "done"), bits, strict=True) if bit == "1"]
-    return " ".join(names) or "pending"

@@ -48,7 +48,7 @@ def manner_of_death(case: Case, executor: str) -> str:
 
 
 def _victims(case: Case, executor: str) -> dict[str, Call | None]:
-    """The tasks that certainly were on a worker when it died, with the call that killed it (None: they left)."""
+    """The tasks that surely were on a worker when it died, with the call that killed it (None: they left)."""
     found: dict[str, Call | None] = {}
     for call in case.of(op.Kill):
         struck = call.outcome
@@ -63,11 +63,10 @@ def _victims(case: Case, executor: str) -> dict[str, Call | None]:
             )
         ):
             for name, task in case.tasks.items():
-                if case.owners.get(name) == executor and any(
-                    start.pid == struck.pid for start in task.starts
-                ):
-                    if task.began < call.begin and task.left == FOREVER:
-                        found[name] = call
+                there = any(start.pid == struck.pid for start in task.starts)
+                mine = there and case.owners.get(name) == executor
+                if mine and task.began < call.begin and task.left == FOREVER:
+                    found[name] = call
     for name, task in case.tasks.items():
         if isinstance(task.script.ending, Exit) and task.finishes and case.owners.get(name) == executor:
             found[name] = None

@@ -1,4 +1,4 @@
-"""Deviations excuse witnesses: CPython's known faults are shown as CPython's, and everything else stays red."""
+"""Deviations excuse witnesses: CPython's known faults are shown as CPython's; everything else stays red."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def excuse(
 
 
 def concerns(deviation: Deviation, subject: Subject) -> bool:
-    """Whether a subject inherits a deviation: CPython's component does its work, in a Python that has the fault."""
+    """Whether a subject inherits a deviation: CPython's component is in it, and its Python has the fault."""
     return (
         subject.kind in deviation.kinds
         and subject.inherits(deviation.component)

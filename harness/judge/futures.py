@@ -26,32 +26,34 @@ def judge_executions(case: Case, tally: Tally) -> None:
                 "FUT-17", call.outcome.is_future, "submit returned something else than a Future", call
             )
     for name, task in case.tasks.items():
+        text = f"{name} was called with other arguments than were submitted"
         for start in task.starts:
-            tally.check(
-                "SUB-01",
-                start.intact,
-                f"{name} was called with other arguments than were submitted",
-                task=name,
-            )
+            tally.check("SUB-01", start.intact, text, task=name)
     for track in case.tracks.values():
-        task = track.task
-        name = task.script.task
-        if len(task.starts) > 1 and case.subject.death != "retries":
-            pids = ", ".join(str(start.pid) for start in task.starts)
-            tally.blame(
-                "FUT-09", f"{name} was executed {len(task.starts)} times (in processes {pids})", task=name
-            )
-        elif len(task.starts) == 1:
-            tally.hold("FUT-09")
-        elif case.done_since[track.name] < FOREVER and _outcome(track) == "value" and case.complete():
-            tally.blame(
-                "FUT-09", f"{track.name} has an outcome, but {name} was never executed", *track.calls[-2:]
-            )
-        if not task.starts and case.complete():
-            if case.cancelled_since[track.name] < FOREVER:
-                tally.hold("FUT-08")
-            elif case.cancelling_since(track.executor) < FOREVER:
-                tally.hold("FUT-19")
+        _judge_once(case, tally, track)
+        if not track.task.starts and case.complete():
+            _hold_cancelled(case, tally, track)
+
+
+def _judge_once(case: Case, tally: Tally, track: Track) -> None:
+    """FUT-09: a task that was accepted is executed, and once only."""
+    name, starts = track.task.script.task, track.task.starts
+    if len(starts) > 1 and case.subject.death != "retries":
+        pids = ", ".join(str(start.pid) for start in starts)
+        tally.blame("FUT-09", f"{name} was executed {len(starts)} times (in processes {pids})", task=name)
+    elif len(starts) == 1:
+        tally.hold("FUT-09")
+    elif case.done_since[track.name] < FOREVER and _outcome(track) == "value" and case.complete():
+        text = f"{track.name} has an outcome, but {name} was never executed"
+        tally.blame("FUT-09", text, *track.calls[-2:])
+
+
+def _hold_cancelled(case: Case, tally: Tally, track: Track) -> None:
+    """FUT-08, FUT-19: a cancelled task was never executed."""
+    if case.cancelled_since[track.name] < FOREVER:
+        tally.hold("FUT-08")
+    elif case.cancelling_since(track.executor) < FOREVER:
+        tally.hold("FUT-19")
 
 
 def _outcome(track: Track) -> str:
@@ -232,7 +234,7 @@ def _judge_again(case: Case, tally: Tally, track: Track) -> None:
 
 
 def _gist(outcome: Outcome | None) -> tuple[object, ...]:
-    """What two reads must agree on. (Every read of a cancelled future may raise a new exception.)"""
+    """What two reads must agree on; each read of a cancelled future may raise a new exception."""
     if isinstance(outcome, Raised):
         return (outcome.error, outcome.task)
     if isinstance(outcome, Returned):
@@ -241,7 +243,7 @@ def _gist(outcome: Outcome | None) -> tuple[object, ...]:
 
 
 def _lost(case: Case, track: Track, call: Call) -> bool:
-    """Whether a task ran to its end, nobody cancelled its future, and yet a read does not give its outcome."""
+    """Whether a task ran to its end, nobody cancelled its future, and yet a read loses its outcome."""
     if track.task.left == FOREVER or case.cancelled_since[track.name] < FOREVER:
         return False
     outcome = call.outcome

@@ -51,8 +51,8 @@ _FAMILIES = (
     judge_remains,
 )
 
-# Who is named first when several rules are broken: the client's life, then work that is lost or done twice, then
-# order and answers, then what is left behind. What comes later is often only a consequence.
+# Who is named first when several rules are broken: the client's life, then work that is lost or done twice,
+# then order and answers, then what is left behind. What comes later is often only a consequence.
 _LEVELS = tuple(Level)
 _PRECEDENCE = (
     "LIFE",

@@ -11,6 +11,14 @@ from harness.values import operation as op
 if TYPE_CHECKING:
     from harness.judge.tally import Tally
 
+# The rule that a call breaks by not returning, where the operation alone decides.
+_HANGS: dict[type[op.Operation], str] = {
+    op.Submit: "SUB-02",
+    op.AddCallback: "CB-04",
+    op.Close: "MAP-06",
+    op.Map: "MAP-03",
+}
+
 
 def judge_survival(case: Case, tally: Tally) -> None:
     """LIFE-01, LIFE-02 and the rules that forbid a particular call to hang."""
@@ -31,8 +39,9 @@ def judge_survival(case: Case, tally: Tally) -> None:
     else:
         rule, shape = _hang_rule(case, stuck)
     text = "nothing in the client or its workers moves any more, and this call does not return"
-    names = {"future": getattr(stuck.step, "future", "")} if getattr(stuck.step, "future", "") else {}
-    tally.blame(rule, text, stuck, shape=shape, **names)
+    future: str = getattr(stuck.step, "future", "")
+    names = {"future": future} if future else {}
+    tally.blame(rule, text, stuck, shape=shape, timed=False, **names)
     if rule != "LIFE-02":
         tally.met["LIFE-02"] += 1
 
@@ -44,26 +53,21 @@ def _hang_rule(case: Case, stuck: Call) -> tuple[str, str]:
             return _hanging_shutdown(case, stuck, executor)
         case op.Result(future=name) | op.Error(future=name) if name in case.tracks:
             return _hanging_read(case, stuck, name)
-        case op.Wait(futures=()):
-            return "WAIT-09", ""
-        case op.Wait(futures=futures, return_when=when):
-            rule = {"FIRST_COMPLETED": "WAIT-03", "FIRST_EXCEPTION": "WAIT-04"}.get(when, "WAIT-02")
-            done = [name for name in futures if case.done_since.get(name, FOREVER) < stuck.begin]
-            unnoticed = [name for name in futures if name in case.tracks and _unnoticed(case, name)]
-            every = len(done) == len(futures)
-            return ("WAIT-06" if every else rule), "cancelled" if unnoticed else ""
+        case op.Wait() as step:
+            return _hanging_wait(case, stuck, step)
         case op.Drain(iterator=iterator) | op.Next(iterator=iterator):
             return _hanging_iterator(case, iterator)
-        case op.Submit():
-            return "SUB-02", ""
-        case op.AddCallback():
-            return "CB-04", ""
-        case op.Close():
-            return "MAP-06", ""
-        case op.Map():
-            return "MAP-03", ""
-        case _:
-            return "LIFE-02", ""
+        case step:
+            return _HANGS.get(type(step), "LIFE-02"), ""
+
+
+def _hanging_wait(case: Case, stuck: Call, step: op.Wait) -> tuple[str, str]:
+    if not step.futures:
+        return "WAIT-09", ""
+    rule = {"FIRST_COMPLETED": "WAIT-03", "FIRST_EXCEPTION": "WAIT-04"}.get(step.return_when, "WAIT-02")
+    every = all(case.done_since.get(name, FOREVER) < stuck.begin for name in step.futures)
+    unnoticed = any(name in case.tracks and _unnoticed(case, name) for name in step.futures)
+    return ("WAIT-06" if every else rule), "cancelled" if unnoticed else ""
 
 
 def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]:
@@ -72,9 +76,9 @@ def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]
     earlier = [call for call in case.shutdowns(executor) if call.answered]
     shut = case.shut_since(executor)
     if case.deaths[executor] < FOREVER:
-        return _death_rule(case, executor, "BRK-05"), "killed after shutdown" if shut <= case.deaths[executor] else _cancelled_shape(
-            case, executor
-        )
+        late = shut <= case.deaths[executor]
+        shape = "killed after shutdown" if late else _cancelled_shape(case, executor)
+        return _death_rule(case, executor, "BRK-05"), shape
     if earlier:
         return "SHD-04", ""
     if getattr(stuck.step, "cancel_futures", False):
@@ -88,7 +92,7 @@ def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]
 
 
 def _death_rule(case: Case, executor: str, rule: str) -> str:
-    """BRK-07 says that the other rules hold for every manner of death; it is named where only that differs."""
+    """BRK-07 says that the other rules hold for every manner of death; it is named if only that differs."""
     return rule if manner_of_death(case, executor) == "SIGKILL" else "BRK-07"
 
 
@@ -111,20 +115,18 @@ def _hanging_read(case: Case, stuck: Call, name: str) -> tuple[str, str]:
         return "RES-04", ""
     if case.deaths[track.executor] < FOREVER:
         shut = case.shut_since(track.executor) <= case.deaths[track.executor]
-        return _death_rule(case, track.executor, "BRK-01"), "killed after shutdown" if shut else _cancelled_shape(case, track.executor)
-    if track.task.script.argument < 0:
-        return "PKL-01", ""
-    if getattr(track.task.script.ending, "gift", "") == "unpicklable" and case.subject.kind != "thread":
-        return "PKL-02", ""
-    if case.left_by_exception(track.executor):
-        return "RES-13", ""
-    if track.task.left < FOREVER:
-        return "INV-02", ""
-    if case.cancelling_since(track.executor) < FOREVER:
-        return "SHD-10", ""
-    if case.shut_since(track.executor) < stuck.begin:
-        return "SHD-02", ""
-    return "SUB-09", ""
+        shape = "killed after shutdown" if shut else _cancelled_shape(case, track.executor)
+        return _death_rule(case, track.executor, "BRK-01"), shape
+    unreturnable = getattr(track.task.script.ending, "gift", "") == "unpicklable"
+    explanations = (
+        ("PKL-01", track.task.script.argument < 0),
+        ("PKL-02", unreturnable and case.subject.kind != "thread"),
+        ("RES-13", bool(case.left_by_exception(track.executor))),
+        ("INV-02", track.task.left < FOREVER),
+        ("SHD-10", case.cancelling_since(track.executor) < FOREVER),
+        ("SHD-02", case.shut_since(track.executor) < stuck.begin),
+    )
+    return next((rule for rule, holds in explanations if holds), "SUB-09"), ""
 
 
 def _hanging_iterator(case: Case, iterator: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """The closed vocabulary of deviation patterns: small questions about one witness in its case.
 
-A pattern may only excuse a witness that a rule has already found; it never finds anything. Each is as narrow as the
-known fault, so that another fault under the same rule stays red.
+A pattern may only excuse a witness that a rule has already found; it never finds anything. Each is as narrow
+as the known fault, so that another fault under the same rule stays red.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def missed_future_was_cancelled_by_a_shutdown(case: Case, witness: Witness) -> b
 
 
 def waited_for_everything_already(case: Case, witness: Witness) -> bool:
-    """All futures given to the `wait` with the invalid argument were done, or there was nothing to wait for."""
+    """All futures given to the `wait` with the invalid argument were done, or there were none."""
     return witness.shape == "satisfied" and all(
         isinstance(call.step, op.Wait) and call.step.return_when == "NONSENSE"
         for call in _calls(case, witness)
@@ -86,11 +86,15 @@ def all_were_done_before_the_first_step(case: Case, witness: Witness) -> bool:
     if made is None or witness.shape == "cancelled":
         return False
     iterator = getattr(made.step, "iterator", "")
-    steps = [call for call in case.calls if getattr(call.step, "iterator", "") == iterator and call is not made]
+    steps = [
+        call for call in case.calls if getattr(call.step, "iterator", "") == iterator and call is not made
+    ]
     early = [name for name in witness.futures if name in case.tracks]
     others = [name for name in getattr(made.step, "futures", ()) if name in case.tracks and name not in early]
     late = [name for name in others if case.tracks[name].task.left > made.end]
-    return bool(steps and late) and any(case.tracks[name].task.left < steps[0].begin for name in late)
+    return bool(steps and late) and any(
+        min(case.tracks[name].task.left, case.done_since[name]) < steps[0].begin for name in late
+    )
 
 
 def earlier_shutdown_did_not_wait(case: Case, witness: Witness) -> bool:
@@ -109,13 +113,12 @@ def earlier_shutdown_did_not_wait(case: Case, witness: Witness) -> bool:
 def later_shutdown_forgot_to_cancel(case: Case, witness: Witness) -> bool:
     """A shutdown without `cancel_futures` came after the one that had it."""
     calls = [call for call in _calls(case, witness) if isinstance(call.step, op.Shutdown | op.Leave)]
-    return (
-        witness.shape == "undone" and len(calls) >= 2 and not getattr(calls[-1].step, "cancel_futures", False)
-    )
+    forgot = len(calls) > 1 and not getattr(calls[-1].step, "cancel_futures", False)
+    return witness.shape == "undone" and forgot
 
 
 def shutdown_began_before_the_death_was_seen(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
-    """A worker died, and a shutdown began, before or after, while no future had failed with `BrokenExecutor` yet."""
+    """A worker died, and a shutdown began, before or after, while no future had yet failed for it."""
     return any(
         since < FOREVER and case.shut_since(executor) < _break_seen(case, executor)
         for executor, since in case.deaths.items()
@@ -143,7 +146,7 @@ def worker_died_after_a_cancel(case: Case, witness: Witness) -> bool:  # noqa: A
 
 
 def worker_died_while_sending(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
-    """A large result was on its way (its task had left its body, its future was not yet done) when a worker died."""
+    """A worker died when a large result was on its way: the task was left, the future not yet done."""
     for track in case.tracks.values():
         since = case.deaths[track.executor]
         large = getattr(track.task.script.ending, "size", 0) >= _PIPE
@@ -188,7 +191,7 @@ def left_behind(case: Case, witness: Witness) -> bool:
     return bool(case.leftovers) and not witness.calls
 
 
-def callback_uses_the_pool_while_it_cancels(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+def callback_uses_the_pool_while_it_cancels(case: Case, witness: Witness) -> bool:
     """A callback that calls back into the pool was entered, and not left, inside a cancelling shutdown."""
     return case.stalled_callback() in ("submit", "shutdown") and shutdown_cancels_futures(case, witness)
 

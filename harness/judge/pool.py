@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from harness.judge.case import FOREVER, Call, Case, Track
@@ -10,6 +11,7 @@ from harness.values.outcome import Facts, Raised, Returned, States, Submitted
 
 if TYPE_CHECKING:
     from harness.judge.tally import Tally
+    from harness.values.history import Quiet
 
 
 def judge_submits(case: Case, tally: Tally) -> None:
@@ -31,7 +33,9 @@ def judge_submits(case: Case, tally: Tally) -> None:
                 if isinstance(each.step, op.Leave) and each.end < call.begin
             ]
             if block and not refused:
-                tally.blame("SHD-06", "leaving the with block did not shut the executor down", block[-1], call)
+                tally.blame(
+                    "SHD-06", "leaving the with block did not shut the executor down", block[-1], call
+                )
             if case.tasks[step.task].starts:
                 tally.blame("SUB-04", f"{step.task} was refused after shutdown, and ran", call)
         elif broken:
@@ -65,11 +69,12 @@ def judge_order(case: Case, tally: Tally) -> None:
         if pool.workers != 1 or not case.subject.fifo:
             continue
         tracks = [track for track in case.tracks.values() if track.executor == name and track.task.starts]
-        for first, second in zip(tracks, tracks[1:], strict=False):
+        for first, second in pairwise(tracks):
             if first.accepted < _submit_begin(case, second):
                 right = first.task.began < second.task.began
-                names = f"{second.task.script.task} starts before {first.task.script.task}, which was submitted earlier"
-                tally.check("SUB-03", right, names, task=second.task.script.task)
+                earlier, later = first.task.script.task, second.task.script.task
+                text = f"{later} starts before {earlier}, which was submitted earlier"
+                tally.check("SUB-03", right, text, task=later)
 
 
 def _submit_begin(case: Case, track: Track) -> int:
@@ -86,41 +91,42 @@ def _submit_begin(case: Case, track: Track) -> int:
 def judge_starts(case: Case, tally: Tally) -> None:
     """SUB-09, POOL-01, POOL-02, POOL-09: that tasks start, how many at once, under which name."""
     for quiet in case.quiet:
-        if not quiet.queued:
-            continue
-        names = ", ".join(quiet.queued)
-        workers = case.pools[quiet.executor].workers
-        if case.left_by_exception(quiet.executor):
-            text = f"{case.left_by_exception(quiet.executor)} raised to leave its thread, and now {names} does not start"
-            tally.blame("RES-13", text)
-        elif _mapped(case).issuperset(quiet.queued):
-            tally.blame("MAP-03", f"map has returned, and nothing moves, and yet {names} does not start")
-        elif quiet.held == 0:
-            tally.blame(
-                "SUB-09", f"nothing runs and nothing moves, and yet {names} does not start", shape="idle"
-            )
-        else:
-            text = f"{names} does not start, although only {quiet.held} of {workers} workers are taken"
-            tally.blame("POOL-02", text, shape="idle")
+        if quiet.queued:
+            _blame_quiet(case, tally, quiet)
     for name, pool in case.pools.items():
-        events = [
-            (stamp, change)
-            for task, owner in case.owners.items()
-            if owner == name
-            for stamp, change in _steps(case, task)
-        ]
-        inside = most = 0
-        for _, change in sorted(events):
-            inside += change
-            most = max(most, inside)
-        if most:
-            text = f"{most} tasks were inside their bodies at once, with {pool.workers} workers"
-            tally.check("POOL-01", most <= pool.workers, text)
-            tally.hold("SUB-09")
-        if most == pool.workers:
-            tally.hold("POOL-02")
+        _judge_crowd(case, tally, name, pool.workers)
         if pool.named and case.subject.kind == "thread":
             _judge_names(case, tally, name)
+
+
+def _blame_quiet(case: Case, tally: Tally, quiet: Quiet) -> None:
+    """MAP-03, POOL-02, RES-13, SUB-09: nothing moves any more, and there are tasks that could start."""
+    names = ", ".join(quiet.queued)
+    left = case.left_by_exception(quiet.executor)
+    if left:
+        tally.blame("RES-13", f"{left} raised to leave its thread, and now {names} does not start")
+    elif _mapped(case).issuperset(quiet.queued):
+        tally.blame("MAP-03", f"map has returned, and nothing moves, and yet {names} does not start")
+    elif quiet.held == 0:
+        text = f"nothing runs and nothing moves, and yet {names} does not start"
+        tally.blame("SUB-09", text, shape="idle")
+    else:
+        workers = case.pools[quiet.executor].workers
+        text = f"{names} does not start, although only {quiet.held} of {workers} workers are taken"
+        tally.blame("POOL-02", text, shape="idle")
+
+
+def _judge_crowd(case: Case, tally: Tally, executor: str, workers: int) -> None:
+    """POOL-01, POOL-02, SUB-09: how many tasks were inside their bodies at once, at most."""
+    mine = [task for task, owner in case.owners.items() if owner == executor]
+    steps = sorted(step for task in mine for step in _steps(case, task))
+    most = max(accumulate((change for _, change in steps), initial=0))
+    if most:
+        text = f"{most} tasks were inside their bodies at once, with {workers} workers"
+        tally.check("POOL-01", most <= workers, text)
+        tally.hold("SUB-09")
+    if most == workers:
+        tally.hold("POOL-02")
 
 
 def _mapped(case: Case) -> set[str]:
@@ -129,7 +135,7 @@ def _mapped(case: Case) -> set[str]:
 
 
 def _steps(case: Case, task: str) -> list[tuple[int, int]]:
-    """When a task entered and left its body; one whose worker died is taken out at once, not to count for ever."""
+    """When a task entered and left its body; one whose worker died is left out, not to count for ever."""
     track = case.tasks[task]
     if len(track.starts) != len(track.finishes):
         return []
@@ -149,7 +155,7 @@ def judge_counts(case: Case, tally: Tally) -> None:
     for executor, pool in case.pools.items():
         _judge_refusals(case, tally, executor, pool.workers)
     for track in case.tracks.values():
-        _judge_one_ending(case, tally, track)
+        _judge_one_ending(tally, track)
 
 
 def _judge_refusals(case: Case, tally: Tally, executor: str, workers: int) -> None:
@@ -176,14 +182,15 @@ def _judge_refusals(case: Case, tally: Tally, executor: str, workers: int) -> No
             stretch.append(call)
         refused = [each for each in stretch if each.value == "False"]
         if len(stretch) > bound and call is stretch[-1]:
-            text = f"{len(refused)} unfinished futures refuse to be cancelled, with {workers} workers and a prefetch of {case.subject.prefetch}"
+            circumstances = f"with {workers} workers and a prefetch of {case.subject.prefetch}"
+            text = f"{len(refused)} unfinished futures refuse to be cancelled, {circumstances}"
             if len(refused) <= bound:
                 tally.hold("INV-01")
             elif len(refused) == bound + 1:
                 tally.blame("INV-01", text, *refused)
 
 
-def _judge_one_ending(case: Case, tally: Tally, track: Track) -> None:
+def _judge_one_ending(tally: Tally, track: Track) -> None:
     """INV-02: what `result`, `exception`, `cancelled` and `done` say in the end is one story."""
     late = [call for call in track.calls if call.ours and call.answered]
     kinds = {type(call.step): call for call in late}
@@ -259,47 +266,40 @@ def _judge_return(case: Case, tally: Tally, executor: str, earlier: list[Call], 
 
 
 def _judge_waited(case: Case, tally: Tally, executor: str, earlier: list[Call], call: Call) -> None:
-    """SHD-01, SHD-05, SHD-06: after a shutdown that waits, every future is done and no task is in its body."""
+    """SHD-01, SHD-05, SHD-06: after a shutdown that waits, every future is done, no task in its body."""
     if not _waits(call) or isinstance(call.outcome, Raised):
         return
     if any(_waits(each) for each in earlier):
         return
-    by_callback = case.shut_since(executor) < min((each.begin for each in [*earlier, call]), default=FOREVER)
-    if isinstance(call.step, op.Leave) and not earlier and not by_callback:
-        rule, shape = "SHD-06", ""
-    elif earlier or by_callback:
-        rule, shape = "SHD-05", "not waited"
-    else:
-        rule, shape = "SHD-01", ""
+    rule, shape = _waiting_rule(case, executor, earlier, call)
     for name, owner in case.owners.items():
         if owner == executor and call.end < case.tasks[name].left < FOREVER:
-            tally.blame(
-                rule,
-                f"{name} was still in its body, or had not begun, when this returned",
-                call,
-                shape=shape,
-                task=name,
-            )
+            text = f"{name} was still in its body, or had not begun, when this returned"
+            tally.blame(rule, text, call, shape=shape, task=name)
             return
     for track in case.tracks.values():
-        if track.executor != executor:
-            continue
-        for later in track.calls:
-            if (
-                later.begin > call.end
-                and isinstance(later.outcome, States)
-                and later.outcome.seen[0][2] == "0"
-            ):
-                tally.blame(
-                    rule,
-                    f"{track.name} is not done after this returned",
-                    call,
-                    later,
-                    shape=shape,
-                    future=track.name,
-                )
-                return
+        undone = _seen_undone(track, call) if track.executor == executor else None
+        if undone is not None:
+            text = f"{track.name} is not done after this returned"
+            tally.blame(rule, text, call, undone, shape=shape, future=track.name)
+            return
     tally.hold(rule)
+
+
+def _waiting_rule(case: Case, executor: str, earlier: list[Call], call: Call) -> tuple[str, str]:
+    """The rule by which this shutdown has to wait, and the shape of a witness against it."""
+    by_callback = case.shut_since(executor) < min(each.begin for each in [*earlier, call])
+    if earlier or by_callback:
+        return "SHD-05", "not waited"
+    return ("SHD-06" if isinstance(call.step, op.Leave) else "SHD-01"), ""
+
+
+def _seen_undone(track: Track, call: Call) -> Call | None:
+    """A later look at a future that found it not done."""
+    looks = (each for each in track.calls if each.begin > call.end)
+    return next(
+        (each for each in looks if isinstance(each.outcome, States) and each.outcome.seen[0][2] == "0"), None
+    )
 
 
 def _judge_cancelling(case: Case, tally: Tally, executor: str, call: Call) -> None:

@@ -1,8 +1,9 @@
-"""FUT rules about order: is there an order of the calls on one future in which its state machine explains them?
+"""FUT rules about order: does the state machine of a future explain the calls on it, in some order?
 
-Each future is judged on its own (linearizability is local), so the cost stays near linear. A configuration is a
-state and, for every call in progress, the questions it has still to ask and what it heard so far. Between two events
-anything may happen that the model allows. When no configuration is left, the table below names the rule.
+Each future is judged on its own (linearizability is local), so the cost stays near linear. A configuration is
+a state and, for every call in progress, the questions it has still to ask and what it heard so far. Between
+two events anything may happen that the model allows. When no configuration is left, the table below names the
+rule.
 """
 
 from __future__ import annotations
@@ -243,23 +244,23 @@ class _Explainer:
         ]
 
 
+_QUESTIONS: dict[type[op.Operation], tuple[Question, ...]] = {
+    op.Cancel: ("cancel",),
+    op.Running: ("running",),
+    op.Cancelled: ("cancelled",),
+    op.Done: ("done",),
+}
+
+
 def questions(call: Call) -> tuple[Question, ...]:
     """What a call asks the future's state machine."""
     match call.step:
-        case op.Cancel():
-            return ("cancel",)
-        case op.Running():
-            return ("running",)
-        case op.Cancelled():
-            return ("cancelled",)
-        case op.Done():
-            return ("done",)
         case op.Observe(times=times):
             return ("running", "cancelled", "done") * times
         case op.Result(timeout=timeout) | op.Error(timeout=timeout):
             return ("read" if timeout is None else "read in time",)
-        case _:
-            return ()
+        case step:
+            return _QUESTIONS.get(type(step), ())
 
 
 def answers_of(call: Call, track: Track) -> tuple[str, ...]:

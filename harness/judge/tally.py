@@ -35,4 +35,4 @@ class Tally:
         if kept:
             self.hold(rule)
         else:
-            self.blame(rule, text, *calls, shape=shape, **names)
+            self.blame(rule, text, *calls, shape=shape, timed=False, **names)

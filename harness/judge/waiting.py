@@ -1,5 +1,6 @@
-"""WAIT and ASC rules. Calls on several futures are not atomic: they are judged by intervals, never as one point.
+"""WAIT and ASC rules.
 
+Calls on several futures are not atomic: they are judged by intervals, never as one point.
 Done before the call, subset of `done`, subset of done before the return.
 """
 
@@ -211,10 +212,8 @@ def _judge_ending(  # noqa: PLR0913, PLR0917 - the parts of one observation
         if name in case.tracks and (cancelled or _done_before(case, name, made)):
             shape = _missing_shape(case, name)
             rule = "ASC-02" if shape == "finished" else "ASC-05"
-            tally.blame(
-                rule, f"{name} was done before the call and is not yielded", *_proof(case, name), made, finished,
-                shape=shape, future=name,
-            )  # fmt: skip
+            text = f"{name} was done before the call and is not yielded"
+            tally.blame(rule, text, *_proof(case, name), made, finished, shape=shape, future=name)
 
 
 def _judge_first(case: Case, tally: Tally, made: Call, finished: Call, given: list[str]) -> None:

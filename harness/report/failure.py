@@ -1,10 +1,11 @@
-"""The text of a failure: the rule, the minimal program with every answer, how often it fails, how to see it again."""
+"""The text of a failure: the rule, the minimal program, how often it fails, how to see it again."""
 
 from __future__ import annotations
 
 import platform
 import sys
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def one_failure(item: Item, finding: Finding, rule: Rule) -> str:
     lines += _wrap(f"intent: {rule.intent}")
     lines += _wrap(f"source: {_source(rule.source)}")
     lines += ["", *_wrap(f"seen: {finding.text}"), ""]
+    again = f"pytest {_suite()} --executor {item.target} --executor-replay"
     times = f"{finding.sightings} sightings" if finding.sightings > 1 else "one sighting"
     lines.append(
         f"  minimal program: {_count(finding.size, 'operation')} before the epilogue "
@@ -50,8 +52,8 @@ def one_failure(item: Item, finding: Finding, rule: Rule) -> str:
     lines += [
         "",
         f"  reproduced {finding.reproduced} of {finding.tried}",
-        f"  again   pytest {_suite()} --executor {item.target} --executor-replay {finding.short}   (on this machine)",
-        f"          pytest {_suite()} --executor {item.target} --executor-replay {finding.token}",
+        f"  again   {again} {finding.short}   (on this machine)",
+        f"          {again} {finding.token}",
     ]
     return "\n".join(line.rstrip() for line in lines)
 
@@ -75,7 +77,8 @@ def replay_text(result: Replay, token: Token) -> str:
 
 
 def _suite() -> str:
-    return "harness"
+    """How the suite is called from here: by its folder in a clone, by its package elsewhere."""
+    return "harness" if Path("harness", "suite").is_dir() else "--pyargs harness"
 
 
 def _wrap(text: str) -> list[str]:

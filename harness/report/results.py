@@ -1,4 +1,4 @@
-"""All items of a run, brought together: one row for every subject and rule. This is what `results.json` holds."""
+"""All items of a run, brought together: a row for every subject and rule, as `results.json` holds it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ SCHEMA = 1
 class Row:
     """One rule, one subject: the verdict and the effort behind it.
 
-    `exercised` counts how often the premise was met, `programs` in how many programs; `inherited` says that the
-    deviation is CPython's own and came with its component; `baseline` that it was accepted; `unconfirmed` that
-    something was seen once that rests on a clock, and not again.
+    `exercised` counts how often the premise was met, `programs` in how many programs; `inherited` says that
+    the deviation is CPython's own and came with its component; `baseline` that it was accepted; `unconfirmed`
+    that something was seen once that rests on a clock, and not again.
     """
 
     subject: str

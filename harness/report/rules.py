@@ -15,9 +15,10 @@ def rule_lines() -> list[str]:
         lines.append(f"{rule.id:<9} {rule.level:<7} {kinds:<36} {_short(rule.promise)}")
     lines.append("")
     lines.append("drafts, not tested yet:")
-    for draft in load_drafts().values():
-        lines.append(f"{draft.working_name:<9} {draft.level:<7} {_short(draft.promise)}")
-    return lines
+    return lines + [
+        f"{draft.working_name:<9} {draft.level:<7} {_short(draft.promise)}"
+        for draft in load_drafts().values()
+    ]
 
 
 def _short(text: str) -> str:

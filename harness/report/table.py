@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,12 @@ from harness.values.verdict import Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.check.finding import Item
     from harness.report.results import Results, Row
     from harness.values.deviation import Deviation
 
+_NAME = 24  # columns for the name of a subject
+_WIDTH = 116
 _COLUMNS = (
     (Verdict.HOLDS, "holds"),
     (Verdict.VIOLATED, "violated"),
@@ -41,14 +45,15 @@ def _table(subject: str, rows: list[Row]) -> list[str]:
     families = list(
         dict.fromkeys(row.rule.partition("-")[0] for row in rows if row.verdict != Verdict.UNTESTED.value)
     )
-    head = f"{subject:<24}" + "".join(f"{title:>15}" for _, title in _COLUMNS)
+    width = max(_NAME, len(subject) + 2)
+    head = f"{subject:<{width}}" + "".join(f"{title:>15}" for _, title in _COLUMNS)
     lines = [head, "-" * len(head)]
     total: Counter[str] = Counter()
     for family in families:
         counts = Counter(row.verdict for row in rows if row.rule.partition("-")[0] == family)
         total.update(counts)
-        lines.append(f"  {family:<22}" + _cells(counts))
-    lines.append(f"  {'all':<22}" + _cells(total))
+        lines.append(f"  {family:<{width - 2}}" + _cells(counts))
+    lines.append(f"  {'all':<{width - 2}}" + _cells(total))
     untested = sum(row.verdict == Verdict.UNTESTED.value for row in rows)
     lines.append(f"  {untested} more promises are drafts that nothing tests yet")
     return lines
@@ -62,7 +67,7 @@ def _not_exercised(subject: str, rows: list[Row]) -> list[str]:
     names = [
         row.rule for row in rows if row.subject == subject and row.verdict == Verdict.NOT_EXERCISED.value
     ]
-    return [f"  not exercised: {', '.join(names)}"] if names else []
+    return _wrap(f"  not exercised: {', '.join(names)}") if names else []
 
 
 def _deviations(results: Results, deviations: Mapping[str, Deviation]) -> list[str]:
@@ -80,12 +85,15 @@ def _deviations(results: Results, deviations: Mapping[str, Deviation]) -> list[s
         known = deviations[name]
         where = ", ".join(f"{subject} x{count}" for subject, count in subjects.items())
         lines.append(
-            f"  {known.issue:<12} {', '.join(sorted(rules[name])):<18} {known.summary} [{known.component}; {where}]"
+            f"  {known.issue:<12} {', '.join(sorted(rules[name])):<18} {known.summary} "
+            f"[{known.component}; {where}]"
         )
-    stale = results.stale()
-    if stale:
-        names = dict.fromkeys(f"{name} ({subject})" for subject, name in stale)
-        lines.append(f"  not seen in this run: {', '.join(names)}")
+    where_not: dict[str, list[str]] = {}
+    for subject, name in results.stale():
+        where_not.setdefault(name, []).append(subject)
+    if where_not:
+        names = (f"{name} ({', '.join(subjects)})" for name, subjects in where_not.items())
+        lines += _wrap(f"  not seen in this run: {'; '.join(names)}")
     return [*lines, ""]
 
 
@@ -100,15 +108,12 @@ def _notes(results: Results) -> list[str]:
             )
     for item, finding in of_standing(results.items, "unconfirmed"):
         lines.append(
-            f"unconfirmed: {item.subject} {finding.rule}: seen once, on a clock, and not again [{finding.short}]"
+            f"unconfirmed: {item.subject} {finding.rule}: seen once, on a clock, and not again "
+            f"[{finding.short}]"
         )
     for item in results.items:
         lines += [f"inconclusive: {item.subject} {item.theme}: {reason}" for reason in item.inconclusive]
         lines += [f"gone: {item.subject} {rule} is in the baseline and no longer fails" for rule in item.gone]
-        if item.run < item.planned:
-            lines.append(
-                f"incomplete: {item.subject} {item.theme}: {item.run} of {item.planned} programs in its share of time"
-            )
     lines += [f"killed: {text}" for text in results.lost]
     return lines
 
@@ -119,15 +124,17 @@ def _effort(results: Results) -> list[str]:
     seconds = sum(item.seconds for item in results.items)
     stillness = sum(item.stillness for item in results.items)
     lines = [""] if results.items else []
-    for item in results.items:
-        lines.append(
-            f"  {item.subject:<24} {item.theme:<10} {item.run:>5} programs {item.seconds:>7.1f} s   programs {item.digest}"
-        )
+    lines += [
+        f"  {item.subject:<{_NAME}} {item.theme:<10} {_programs(item):>12} programs {item.seconds:>7.1f} s   "
+        f"programs {item.digest}"
+        for item in results.items
+    ]
     exercised = {each.rule for item in results.items for each in item.exercised}
     if results.items:
         share = stillness / seconds if seconds else 0.0
         lines.append(
-            f"{programs} programs, {len(exercised)} rules exercised, {share:.1%} of the time spent waiting for hangs"
+            f"{programs} programs, {len(exercised)} rules exercised, "
+            f"{share:.1%} of the time spent waiting for hangs"
         )
     return lines
 
@@ -156,6 +163,15 @@ def verdict_line(results: Results, *, strict: bool) -> str:
     parts += [f"{_count(len(accepted), 'violation')} accepted by the baseline"] if accepted else []
     parts += [_count(len(warnings), "warning")] if warnings and not strict else []
     return f"green{' with ' + ' and '.join(parts) if parts else ''}"
+
+
+def _programs(item: Item) -> str:
+    """How many were run, and of how many if time ran out."""
+    return str(item.run) if item.run >= item.planned else f"{item.run} of {item.planned}"
+
+
+def _wrap(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _count(number: int, noun: str) -> str:

@@ -63,9 +63,8 @@ def _living(pids: list[int]) -> list[int]:
 
 
 def test_a_dead_run_is_swept(dead_run: tuple[Path, list[int]]) -> None:
-    """The client and the helper of a run whose harness was killed live on, until the next run sweeps."""
-    _, pids = dead_run
-    assert sorted(_living(pids)) == sorted(pids)
+    """The client and the helper of a run whose harness was killed wait for ever, but for a sweep."""
+    _, pids = dead_run  # another test's sweep, in another process, may have come first
     sweep_the_dead()
     assert _living(pids) == []
 

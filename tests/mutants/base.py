@@ -5,10 +5,10 @@ cancelled future is seen at once, the timeout of ``as_completed`` counts from it
 sacrificial child imports this module: standard library only.
 """
 
-import os
 import concurrent.futures
 import contextlib
 import logging
+import os
 import threading
 import time
 import weakref

@@ -34,8 +34,12 @@ class Pool12(PlainThreadPool):
 class Map14(ProcessPoolExecutor):
     """Takes a chunksize below 1 for 1."""
 
-    def map(  # type: ignore[override]  # typeshed knows the signature of one version
-        self, fn: Callable[..., Any], *iterables: Iterable[Any], timeout: float | None = None, chunksize: int = 1
+    def map(
+        self,
+        fn: Callable[..., Any],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
     ) -> Iterator[Any]:
         """Map with chunks of at least one item."""
         return super().map(fn, *iterables, timeout=timeout, chunksize=max(1, chunksize))

@@ -304,7 +304,7 @@ def test_as_completed_order() -> None:
     for number in (4, 0, 2):
         futures[number].set_result(number)
     futures[1].cancel()
-    assert [futures.index(future) for future in iterator] == [3, 4, 0, 2, 1]  # type: ignore[arg-type]
+    assert [futures.index(future) for future in iterator] == [3, 4, 0, 2, 1]  # type: ignore[arg-type] # they are of one list
 
 
 def test_as_completed_timeout() -> None:

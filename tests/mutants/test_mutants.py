@@ -1,4 +1,4 @@
-"""Every rule that counts as tested has a mutant, and the mutant is caught by that rule at the quick profile's size."""
+"""Every rule that counts as tested has a mutant; that rule catches it at the quick profile's size."""
 
 from __future__ import annotations
 
@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from harness.values.subject import Subject
     from tests.mutants.mutant import Mutant
 
-MODULES = ("futures", "results", "callbacks", "waiting", "submitting", "mapping", "closing", "workers", "deaths", "limits")
+MODULES = (
+    "futures",
+    "results",
+    "callbacks",
+    "waiting",
+    "submitting",
+    "mapping",
+    "closing",
+    "workers",
+    "deaths",
+    "limits",
+)
 SEED = 7
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,12 +75,14 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealArena]:
 
 def themes(rule: str, subject: Subject) -> list[str]:
     """The themes of a subject, the likely one first."""
-    likely = {"WAIT": "waiting", "ASC": "waiting", "MAP": "map", "BRK": "death"}.get(rule.partition("-")[0], "lifecycle")
+    likely = {"WAIT": "waiting", "ASC": "waiting", "MAP": "map", "BRK": "death"}.get(
+        rule.partition("-")[0], "lifecycle"
+    )
     return sorted(themes_for(shape_of(subject)), key=lambda theme: theme != likely)
 
 
 def programs_until_caught(arena: RealArena, subject: Subject, rule: str) -> int:
-    """How many generated programs it takes until a witness names the rule; 0 if the quick profile is not enough."""
+    """How many programs it takes until a witness names the rule; 0 if the quick profile is not enough."""
     count = 0
     for theme in themes(rule, subject):
         for program in draw(theme, shape_of(subject), SEED, PROFILES["quick"].programs):

@@ -15,22 +15,24 @@ _MOST_OPERATIONS = 5  # before the epilogue
 
 
 @pytest.mark.parametrize(
-    ("name", "theme", "rules"),
+    ("name", "theme", "budget", "rules"),
     [
-        ("RunsCancelled", "lifecycle", {"FUT-08"}),
-        ("DropsQueued", "lifecycle", {"SHD-02"}),
-        ("CallsBackTwice", "lifecycle", {"CB-01"}),
-        ("HangsInSecondShutdown", "lifecycle", {"LIFE-02", "SHD-04"}),
-        ("ExitsInSubmit", "lifecycle", {"LIFE-01"}),
-        ("LosesKeywords", "lifecycle", {"SUB-01"}),
-        ("LeavesHelper", "map", {"GC-01"}),
+        ("RunsCancelled", "lifecycle", "10s", {"FUT-08"}),
+        ("DropsQueued", "lifecycle", "20s", {"SHD-02"}),
+        ("CallsBackTwice", "lifecycle", "10s", {"CB-01"}),
+        ("HangsInSecondShutdown", "lifecycle", "10s", {"LIFE-02", "SHD-04"}),
+        ("ExitsInSubmit", "lifecycle", "8s", {"LIFE-01"}),
+        ("LosesKeywords", "lifecycle", "10s", {"SUB-01"}),
+        ("LeavesHelper", "map", "10s", {"GC-01"}),
     ],
 )
-def test_a_fault_is_named_shrunk_and_replays(name: str, theme: str, rules: set[str], tmp_path: Path) -> None:
+def test_a_fault_is_named_shrunk_and_replays(
+    name: str, theme: str, budget: str, rules: set[str], tmp_path: Path
+) -> None:
     """The right rule is named, with at most five operations, and its token fails again in another process."""
     target = f"tests.subjects.badly:{name}"
     run = run_harness(
-        tmp_path, "--executor", target, "-k", theme, "--executor-seed", "1", "--executor-budget", "20s"
+        tmp_path, "--executor", target, "-k", theme, "--executor-seed", "1", "--executor-budget", budget
     )
     assert run.status == 1, run.out
     named = rules & run.sizes.keys()

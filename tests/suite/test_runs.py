@@ -1,4 +1,4 @@
-"""Seeds, processes, interruptions: the same programs come back, and nothing is lost when something is killed."""
+"""Seeds, processes, interruptions: programs come back, and nothing is lost when something is killed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.suite.harness_run import command, environment, left_alive, run_harness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SAFE = ("--executor", "concurrent.futures:ThreadPoolExecutor", "--executor-budget", "6s")
 HANGING = ("--executor", "tests.subjects.badly:HangsInSubmit", "--executor-seed", "3")
@@ -39,12 +39,18 @@ def test_without_a_seed_two_runs_differ(tmp_path: Path) -> None:
 
 @contextmanager
 def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A run that is under way: its first program is in the journal."""
-    with subprocess.Popen(
+    """A run that is under way: it has begun with its items, and a program is in the journal."""
+    with subprocess.Popen(  # noqa: S603 - our own interpreter
         command(*arguments), cwd=folder, env=environment(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     ) as process:  # fmt: skip
         try:
+            assert process.stdout
+            seen = ""
+            while "test_conformance.py " not in seen and "workers [" not in seen:
+                letter = process.stdout.read(1)
+                assert letter, seen
+                seen += letter
             while process.poll() is None and not workers(folder):
                 os.sched_yield()
             yield process
@@ -55,7 +61,8 @@ def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 def workers(folder: Path) -> list[int]:
     """The processes that have a program in flight."""
     journal = folder / ".executor-harness" / "journal"
-    return [int(path.name.partition(".")[0]) for path in journal.glob("*.json") if path.stat().st_size]
+    flying = [path for path in journal.glob("*.json") if "lanes" in path.read_text(encoding="utf-8")]
+    return [int(path.name.partition(".")[0]) for path in flying]
 
 
 def test_an_interrupted_run_reports_all_the_same(tmp_path: Path) -> None:

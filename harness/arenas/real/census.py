@@ -96,12 +96,25 @@ def _descriptors() -> frozenset[str] | None:
     except OSError:
         return None
     alive = set()
-    for name in names:
+    for name in set(names) - _helper_lines():
         try:
             alive.add(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")  # noqa: PTH115
         except OSError:  # the descriptor of the listing itself
             continue
     return frozenset(alive)
+
+
+def _helper_lines() -> set[str]:
+    """The descriptors that lead to multiprocessing's helper processes, whoever started those."""
+    lines = set()
+    for module, holder, name in (
+        ("multiprocessing.resource_tracker", "_resource_tracker", "_fd"),
+        ("multiprocessing.forkserver", "_forkserver", "_forkserver_alive_fd"),
+    ):
+        descriptor = getattr(getattr(sys.modules.get(module), holder, None), name, None)
+        if isinstance(descriptor, int):
+            lines.add(str(descriptor))
+    return lines
 
 
 def _semaphores() -> int | None:

@@ -214,6 +214,7 @@ def _kill_if_marked(pid: int, mark: str) -> int:
         if _mark_of(pid) != mark:
             return 0
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        _await_death(descriptor)
     except OSError:
         return 0
     finally:

@@ -1,0 +1,100 @@
+"""Operations and outcomes as one would write them: the words of every witness and every picture."""
+
+from __future__ import annotations
+
+from harness.values import operation as op
+from harness.values.outcome import Drained, Outcome, Raised, Returned, Skipped, Split, States, Struck
+
+
+def spell(step: op.Operation) -> str:  # noqa: C901, PLR0911, PLR0912 - one table, a row for each operation
+    """An operation as one would write it."""
+    match step:
+        case op.Submit(executor=executor, future=future, task=task, keywords=keywords):
+            return f"{future} = {executor}.submit({task}{', fn=..., self=..., key=...' if keywords else ''})"
+        case op.Observe(future=future):
+            return f"{future}.running(), .cancelled(), .done()"
+        case op.Repr(future=future):
+            return f"repr({future})"
+        case op.Result(future=future, timeout=timeout):
+            return f"{future}.result({'' if timeout is None else f'timeout={timeout:g}'})"
+        case op.Error(future=future, timeout=timeout):
+            return f"{future}.exception({'' if timeout is None else f'timeout={timeout:g}'})"
+        case op.AddCallback(future=future, callback=callback, deed=deed):
+            return f"{future}.add_done_callback({callback}: {deed})"
+        case op.Wait(futures=futures, return_when=when, timeout=timeout, form=form):
+            tail = "" if timeout is None else f", timeout={timeout:g}"
+            return f"wait({form} of {', '.join(futures) or 'nothing'}, {when}{tail})"
+        case op.AsCompleted(iterator=iterator, futures=futures, timeout=timeout, form=form):
+            tail = "" if timeout is None else f", timeout={timeout:g}"
+            return f"{iterator} = as_completed({form} of {', '.join(futures) or 'nothing'}{tail})"
+        case op.Map():
+            return _spell_map(step)
+        case op.Next(iterator=iterator):
+            return f"next({iterator})"
+        case op.Drain(iterator=iterator):
+            return f"list({iterator})"
+        case op.Close(iterator=iterator):
+            return f"{iterator}.close()"
+        case op.Shutdown(executor=executor, wait=wait, cancel_futures=cancel):
+            return f"{executor}.shutdown(wait={wait}{', cancel_futures=True' if cancel else ''})"
+        case op.Enter(executor=executor):
+            return f"with {executor}:"
+        case op.Leave(executor=executor, raising=raising):
+            return f"end of with {executor}{' by an exception' if raising else ''}"
+        case op.Open(gate=gate):
+            return f"open {gate}"
+        case op.Kill(executor=executor, task=task, signal=signal):
+            which = "is idle" if task is None else f"runs {task}"
+            return f"kill -{signal} the worker of {executor} that {which}"
+        case op.Construct(arguments=arguments):
+            return f"build one with {arguments}"
+        case op.Inspect(executor=executor):
+            return f"inspect {executor}"
+        case op.Release():
+            return "open all gates"
+        case op.Census():
+            return "drop everything and count what is left"
+        case _:
+            return f"{getattr(step, 'future', '?')}.{type(step).__name__.lower()}()"
+
+
+def _spell_map(step: op.Map) -> str:
+    parts = [", ".join(step.tasks) or "nothing"]
+    if step.fails_at is not None:
+        parts[0] += f" (the iterable raises at {step.fails_at})"
+    if step.shorter is not None:
+        parts.append(f"range({len(step.tasks) - step.shorter})")
+    if step.timeout is not None:
+        parts.append(f"timeout={step.timeout:g}")
+    if step.chunksize != 1:
+        parts.append(f"chunksize={step.chunksize}")
+    return f"{step.iterator} = {step.executor}.map([{parts[0]}]{''.join(', ' + part for part in parts[1:])})"
+
+
+def answer(outcome: Outcome | None) -> str:  # noqa: PLR0911 - one table, a row for each outcome
+    """An outcome, in short."""
+    match outcome:
+        case None:
+            return "never returns"
+        case Returned(value=value):
+            return f"-> {value}"
+        case Raised(error=error, message=message):
+            return f"raises {error}{f'({message[:80]})' if message else ''}"
+        case Skipped(missing=missing):
+            return f"(not called: there is no {missing})"
+        case States(seen=seen):
+            return "-> " + ", ".join(_spell_state(each) for each in seen)
+        case Split(done=done, not_done=not_done):
+            return f"-> done {{{', '.join(done)}}}, not done {{{', '.join(not_done)}}}"
+        case Drained(items=items, end=end):
+            tail = "" if end is None else f", then raises {end.error}"
+            return f"-> [{', '.join(items)}]{tail}"
+        case Struck(pid=pid):
+            return "-> no such worker" if pid is None else f"-> pid {pid}"
+        case _:
+            return ""
+
+
+def _spell_state(bits: str) -> str:
+    names = [name for name, bit in zip(("running", "cancelled", "done"), bits, strict=True) if bit == "1"]
+    return " ".join(names) or "pending"
