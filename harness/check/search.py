@@ -48,6 +48,8 @@ _TRIES = 3  # of a candidate, when the failure does not show every time
 _SHOUTS = 3  # broken rules of an item that are told at once
 # While reducing; what is shown is looked at again.
 _HASTE = Patience(glance=0.02, settle=0.05, hang=0.06, slow=5.0)
+_SECOND_LOOKS = 2  # of an item at programs that were too slow to tell: each may take half a minute
+_AT_LEAST = 10  # programs of an item, whatever its share of time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,7 @@ class Search:
     _inconclusive: Counter[str] = field(default_factory=Counter)
     _seen: dict[str, frozenset[str]] = field(default_factory=dict)
     _repeats: dict[str, list[_Broken]] = field(default_factory=dict)
+    _second_looks: int = 0
     _run: int = 0
     _begun: float = 0.0
     _stillness: float = 0.0
@@ -171,6 +174,8 @@ class Search:
 
     def _time_to_search(self) -> bool:
         red = any(each.deviation is None for each in self._sightings.values())
+        if self._run < _AT_LEAST and self._second_looks < _SECOND_LOOKS:
+            return True  # an item that ran nothing would say nothing, however busy the machine is
         return time.monotonic() - self._begun < self.share * (_SEARCHING_RED if red else _SEARCHING)
 
     def _work_through(self, programs: Iterable[Program]) -> None:
@@ -188,7 +193,8 @@ class Search:
     def _examine(self, program: Program) -> None:
         """Run and judge one program, and keep what it shows."""
         history, judgement = self._judge(program, self.patience)
-        if judgement.inconclusive.startswith("too slow"):
+        if judgement.inconclusive.startswith("too slow") and self._second_looks < _SECOND_LOOKS:
+            self._second_looks += 1
             history, judgement = self._judge(program, self.patience.longer(4))
         if judgement.inconclusive:
             self._inconclusive[judgement.inconclusive] += 1

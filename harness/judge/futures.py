@@ -93,7 +93,8 @@ def _judge_timeout(case: Case, tally: Tally, track: Track, call: Call) -> None:
     if timeout is None:
         return
     expired = timed_out(call.outcome, track.task.script.task)
-    unfinished = track.task.inside(call.begin, call.end) and case.deaths[track.executor] > call.end
+    undisturbed = min(case.deaths[track.executor], case.cancelled_since[track.name]) > call.end
+    unfinished = undisturbed and track.task.inside(call.begin, call.end)
     done = case.done_since[track.name] < call.begin
     rule = "RES-05" if timeout > 0 else "RES-07"
     if unfinished:

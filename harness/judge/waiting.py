@@ -211,8 +211,10 @@ def _judge_ending(  # noqa: PLR0913, PLR0917 - the parts of one observation
         cancelled = name in case.tracks and case.cancelled_since[name] < finished.begin
         if name in case.tracks and (cancelled or _done_before(case, name, made)):
             shape = _missing_shape(case, name)
+            if shape == "finished" and not _done_before(case, name, made):
+                continue
             rule = "ASC-02" if shape == "finished" else "ASC-05"
-            text = f"{name} was done before the call and is not yielded"
+            text = f"{name} is done and is not yielded"
             tally.blame(rule, text, *_proof(case, name), made, finished, shape=shape, future=name)
 
 

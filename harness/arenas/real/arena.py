@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harness.values.subject import Subject
 
 
+_POLLING = 0.2  # of a processor: more than a thread that polls needs, less than one that works
 _LAST_WORDS = 200  # rounds; a puppet that never falls silent is not waited for
 
 
@@ -32,18 +33,24 @@ class Patience:
 
     `glance` between two looks that must agree; `settle` how long nothing may move before a wait of our own is
     given up; `hang` the same for a call of the subject; `slow` when a run that still moves is abandoned as
-    inconclusive.
+    inconclusive. With an `idle` limit, a run that only polls counts as still: nothing was heard so long, and
+    its processes used less than a fifth of a processor. Only a second look has one.
     """
 
     glance: float = 0.04
     settle: float = 0.12
     hang: float = 0.25
-    slow: float = 15.0
+    slow: float = 8.0
+    idle: float | None = None
 
     def longer(self, factor: float) -> Patience:
-        """More of the same."""
+        """More of the same, for a second look at what was too slow to tell."""
         return Patience(
-            glance=self.glance, settle=self.settle * factor, hang=self.hang * factor, slow=self.slow * factor
+            glance=self.glance,
+            settle=self.settle * factor,
+            hang=self.hang * factor,
+            slow=self.slow * factor,
+            idle=self.slow,
         )
 
 
@@ -266,11 +273,13 @@ class _Watch:
         self.stillness = 0.0
         self._since = time.monotonic()
         self._last: evidence.Look | None = None
+        self._heard = self._since
+        self._first: evidence.Look | None = None  # since something was heard
 
     def moved(self) -> None:
         """Something was heard: whatever was seen before does not count."""
-        self._last = None
-        self._since = time.monotonic()
+        self._last = self._first = None
+        self._since = self._heard = time.monotonic()
 
     def is_still(self, child: Child) -> bool:
         """Whether nothing has moved for long enough; looks at most once a glance."""
@@ -278,6 +287,9 @@ class _Watch:
         if now - self._since < self.patience.glance:
             return False
         seen = evidence.look(child.pid, without=child.pid if self.turn is not None else 0)
+        self._first = self._first or seen
+        if self._only_polls(seen, now):
+            return True
         if self._last is None or not evidence.still(self._last, seen):
             self._last, self._since = seen, now
             return False
@@ -286,6 +298,14 @@ class _Watch:
             return False
         self.stillness += now - self._since
         return True
+
+    def _only_polls(self, seen: evidence.Look, now: float) -> bool:
+        """Whether nothing was heard for so long, while hardly anything was done, that it is a hang, too."""
+        idle = self.patience.idle
+        if idle is None or self._first is None or now - self._heard < idle:
+            return False
+        self.stillness += now - self._heard
+        return seen.spent - self._first.spent < _POLLING * (now - self._heard)
 
 
 def _nothing() -> None:

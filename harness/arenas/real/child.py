@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 STACK_SIGNAL = signal.SIGUSR2
 _REPOLL = 0.005  # seconds between two looks at what cannot wake us: a process or thread that is ending
+_LASTING = 3_000_000_000  # nanoseconds for which something must stay as it is to be called left behind
+_LOOKS = 100  # and looks at it: if we get fewer, the machine is so busy that the rest may be waiting, too
 
 
 class Control:
@@ -161,8 +163,9 @@ class Player:
         """Drop everything, and see whether the client is as it was before; True if it is."""
         self.stage.drop_everything()
         gc.collect()
-        if self.left_over() is None or self.wait_until(lambda: self.left_over() is None, _REPOLL):
-            return True
+        remains = _Remains()
+        if self.left_over() is not None:
+            self.wait_until(lambda: remains.final(self.left_over()), _REPOLL)
         left = self.left_over()
         if left is not None:
             self.recorder.write(left)
@@ -187,6 +190,25 @@ class Player:
             descriptors=descriptors,
             semaphores=semaphores,
         )
+
+
+class _Remains:
+    """Watches what is left behind: gone, still changing, or there to stay, though it may poll."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[object, ...] | None = None
+        self._since = 0
+        self._looks = 0
+
+    def final(self, left: Leftover | None) -> bool:
+        """Whether it is gone, or has not changed for so long, and so many looks, that it will stay."""
+        if left is None:
+            return True
+        seen = (left.threads, left.processes, left.descriptors, left.semaphores)
+        if seen != self._seen:
+            self._seen, self._since, self._looks = seen, left.at, 0
+        self._looks += 1
+        return self._looks > _LOOKS and left.at - self._since > _LASTING
 
 
 class _Listener(logging.Handler):

@@ -35,27 +35,30 @@ class Look:
 
     `marks` hold, for every thread, counters that grow when it runs; `busy` says that some thread was running,
     about to or stopped; `dated` that some thread sleeps with a deadline, or that what it waits for cannot be
-    told.
+    told; `spent` is the processor time of all of them, in seconds.
     """
 
     marks: frozenset[tuple[str, ...]]
     busy: bool
     dated: bool
+    spent: float = 0.0
 
 
 def look(pid: int, *, without: int = 0) -> Look:
     """Look at a process and its descendants; the thread `without` is left out (one of our own)."""
     marks: set[tuple[str, ...]] = set()
     busy = dated = False
+    ticks = 0
     for member in (pid, *descendants(pid)):
         for thread in _threads(member):
             if thread == str(without):
                 continue
             state, counters = _counters(member, thread)
             marks.add((thread, state, *counters))
+            ticks += sum(map(int, counters[:2]))
             busy = busy or state in _BUSY
             dated = dated or (state == "S" and _has_deadline(member, thread))
-    return Look(marks=frozenset(marks), busy=busy, dated=dated)
+    return Look(marks=frozenset(marks), busy=busy, dated=dated, spent=ticks / os.sysconf("SC_CLK_TCK"))
 
 
 def still(first: Look, second: Look) -> bool:
