@@ -1,4 +1,4 @@
-# ruff: noqa: INP001 - a script, not a module of a package
+
 """How fast the reference executor is, compared with the standard library in the same run.
 
     python ci/benchmarks/reference_speed.py [--rounds 7] [--start-method fork] [--json]
@@ -152,13 +152,13 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object for each workload")
     options = parser.parse_args()
     if not options.json:
-        print(f"Python {sys.version.split()[0]}, {options.start_method}, {options.rounds} rounds")  # noqa: T201 - output
-        print(f"{'workload':44} {'ratio':>6} {'spread':>13} {'standard':>10} {'reference':>10}")  # noqa: T201 - output
+        print(f"Python {sys.version.split()[0]}, {options.start_method}, {options.rounds} rounds")
+        print(f"{'workload':44} {'ratio':>6} {'spread':>13} {'standard':>10} {'reference':>10}")
     slow = 0
     for workload in WORKLOADS:
         row = measure(workload, options.rounds, options.start_method)
         slow += row["ratio"] < 0.8  # noqa: PLR2004 - the bound that issue 3 sets
-        print(json.dumps(row) if options.json else line(row), flush=True)  # noqa: T201 - output
+        print(json.dumps(row) if options.json else line(row), flush=True)
     return 1 if slow else 0
 
 

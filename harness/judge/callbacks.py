@@ -73,7 +73,8 @@ def _judge_count(
 def _judge_home(case: Case, tally: Tally, call: Call, future: str, event: CalledBack) -> None:
     """CB-13: a callback of a cancelled future is called before `cancel()` returns, in its thread."""
     cancel = next(each for each in case.of(op.Cancel) if each.end == case.cancelled_since[future])
-    if call.end < cancel.begin <= event.at:  # one called before was ended by somebody else
+    shutting = case.cancelling_since(case.tracks[future].executor) <= cancel.end
+    if call.end < cancel.begin <= event.at and not shutting:  # else somebody else may have ended it
         home = cancel.begin <= event.at and event.until <= cancel.end and event.thread == cancel.thread
         tally.check(
             "CB-13",

@@ -176,7 +176,8 @@ class Case:
                     if call.answered:
                         yield self._track(future, task, executor, call.end)
                 case op.AddCallback(deed="submit", callback=callback, task=str(task), executor=str(executor)):
-                    made = next((each for each in self.callbacks if each.callback == callback), None)
+                    times = [each for each in self.callbacks if each.callback == callback]
+                    made = times[0] if len(times) == 1 else None  # called twice, it made two futures
                     if made is not None and not made.trouble:
                         yield self._track(f"f.{callback}", task, executor, made.until)
                 case _:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 # Two rules only: what else goes wrong when a callback is called twice differs from run to run.
 TWICE = (
-    "--executor", "tests.subjects.badly:CallsBackTwice", "--executor-rules", "CB-01,FUT-08", "-k", "lifecycle",
-    "--executor-budget", "8s",
+    "--executor", "tests.subjects.badly:CallsBackTwice", "--executor-rules", "CB-01,FUT-08",
+    "--executor-budget", "8s", "-k", "lifecycle",
 )  # fmt: skip
 NAMES: dict[str, type | tuple[type, ...]] = {
     "object": dict,
