@@ -1,4 +1,3 @@
-
 """How fast the reference executor is, compared with the standard library in the same run.
 
     python ci/benchmarks/reference_speed.py [--rounds 7] [--start-method fork] [--json]
