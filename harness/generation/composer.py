@@ -115,10 +115,10 @@ class Composer:
         """Read an outcome: for as long as it takes where that is safe, with a timeout otherwise."""
         kind = op.Error if error else op.Result
         safe = self.progress.returns(kind(future=future))
-        if safe and patience > 0 and not (self.killed and future in self.doubtful):
+        if safe and patience > 1 and not (self.killed and future in self.doubtful):
             self.add(kind(future=future))
         elif safe:
-            self.add(kind(future=future, timeout=AMPLE))
+            self.add(kind(future=future, timeout=AMPLE if patience else 0.0))
         else:
             self.add(kind(future=future, timeout=SHORT if patience % 3 else 0.0 if patience else -1.0))
 

@@ -67,12 +67,11 @@ def _hanging_wait(case: Case, stuck: Call, step: op.Wait) -> tuple[str, str]:
     rule = {"FIRST_COMPLETED": "WAIT-03", "FIRST_EXCEPTION": "WAIT-04"}.get(step.return_when, "WAIT-02")
     every = all(case.done_since.get(name, FOREVER) < stuck.begin for name in step.futures)
     unnoticed = any(name in case.tracks and _unnoticed(case, name) for name in step.futures)
-    return ("WAIT-06" if every else rule), "cancelled" if unnoticed else ""
+    rule = "WAIT-06" if every and rule == "WAIT-02" else rule
+    return rule, "cancelled" if unnoticed else ""
 
 
 def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]:
-    if not isinstance(stuck.step, op.Leave) and not getattr(stuck.step, "wait", True):
-        return "SHD-02", ""
     earlier = [call for call in case.shutdowns(executor) if call.answered]
     shut = case.shut_since(executor)
     if case.deaths[executor] < FOREVER:
@@ -83,6 +82,8 @@ def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]
         return "SHD-04", ""
     if getattr(stuck.step, "cancel_futures", False):
         return "SHD-10", ""
+    if not getattr(stuck.step, "wait", True):
+        return "SHD-02", ""
     unsendable = any(
         track.task.script.argument < 0 for track in case.tracks.values() if track.executor == executor
     )

@@ -138,6 +138,13 @@ class Map05(PlainMap):
                 future.cancel()
 
 
+class Map05Early(PlainMap):
+    """Every timeout is taken for zero."""
+
+    def _results(self, futures: list[Future[T]], deadline: float | None) -> Iterator[T]:
+        return super()._results(futures, None if deadline is None else time.monotonic())
+
+
 class Map06(PlainMap):
     """Cancels nothing when the iterator is closed, fails or times out."""
 
@@ -235,9 +242,15 @@ NOTES = {
     "MAP-13": "map after shutdown yields nothing and raises nothing.",
 }
 
-MUTANTS: tuple[Mutant, ...] = tuple(
-    Mutant(
-        rule=rule, target=f"tests.mutants.mapping:{rule.title().replace('-', '')}", kind="thread", note=note
-    )
-    for rule, note in NOTES.items()
+MUTANTS: tuple[Mutant, ...] = (
+    *(
+        Mutant(
+            rule=rule,
+            target=f"tests.mutants.mapping:{rule.title().replace('-', '')}",
+            kind="thread",
+            note=note,
+        )
+        for rule, note in NOTES.items()
+    ),
+    Mutant.of("MAP-05", Map05Early),
 )

@@ -45,6 +45,7 @@ WAITING = {
     "Cb10Break": "initializers",
     "Asc04": "virtual time: it is late, and a real clock cannot tell late from slow",
     "Asc04Anew": "virtual time, as above",
+    "Map05": "virtual time: a real clock cannot prove that the result was there",
     "Asc03": "its rule is a draft",
     "Pool04": "its rule is a draft",
     "Shd09": "its rule is a draft",
