@@ -29,7 +29,8 @@ OFTEN_FALSE = st.sampled_from([False, False, False, True])
 DEEDS: tuple[op.Deed, ...] = ("record", "record", "raise", "query", "add", "submit", "shutdown")
 FORMS: tuple[op.Form, ...] = ("list", "list", "set", "generator", "doubled")
 WHENS: tuple[op.ReturnWhen, ...] = (  # FIRST_EXCEPTION most often: its condition has most sides
-    "ALL_COMPLETED", "ALL_COMPLETED", "ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_COMPLETED", "FIRST_COMPLETED",
+    "ALL_COMPLETED", "ALL_COMPLETED", "ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_COMPLETED",
+    "FIRST_COMPLETED",
     "FIRST_EXCEPTION", "FIRST_EXCEPTION", "FIRST_EXCEPTION", "FIRST_EXCEPTION", "FIRST_EXCEPTION",
     "NONSENSE", "NONSENSE",
 )  # fmt: skip
