@@ -308,8 +308,10 @@ class Workshop:
         self.results.interrupted = interrupted
         for data in collected:
             if "item" in data:
-                with suppress(DecodeError):
+                try:
                     self.results.items.append(decode(Item, data["item"]))
+                except DecodeError as error:  # an item must not vanish without a word
+                    self.results.lost.append(f"what an item found could not be read: {error}")
             else:
                 self._notes.append(data["replay"])
         if self.worked:

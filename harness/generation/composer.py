@@ -46,7 +46,6 @@ class Composer:
     doubtful: set[str] = field(default_factory=set)  # futures that may be cancelled
     ended: set[str] = field(default_factory=set)  # iterators that were closed
     killed: bool = False
-    broken: bool = False
     _progress: Progress | None = field(default=None, init=False)
 
     @property
@@ -216,4 +215,3 @@ class Composer:
         future = next(name for name, task in self.progress.task_of.items() if task == victim)
         if len(self.steps) % 2:
             self.add(op.Result(future=future, timeout=AMPLE))
-            self.broken = True

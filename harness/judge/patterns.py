@@ -60,24 +60,24 @@ def waited_for_everything_already(case: Case, witness: Witness) -> bool:
 
 def exception_is_falsy(case: Case, witness: Witness) -> bool:
     """The task raised an exception that is false, and `result` returned None instead of raising it."""
-    return any(
-        isinstance(call.step, op.Result)
-        and isinstance(call.outcome, Returned)
-        and call.outcome.value == "None"
-        and getattr(case.tracks[call.step.future].task.script.ending, "error", "") == "Falsy"
-        for call in _calls(case, witness)
-    )
+    return any(isinstance(call.step, op.Result) for call in _reads_without_the_falsy(case, witness))
 
 
 def exception_is_falsy_across_processes(case: Case, witness: Witness) -> bool:
     """The task raised an exception that is false, and the outcome says that it returned None."""
-    return any(
-        isinstance(call.step, op.Result | op.Error)
+    return bool(_reads_without_the_falsy(case, witness))
+
+
+def _reads_without_the_falsy(case: Case, witness: Witness) -> list[Call]:
+    """The reads that gave None for a task that raised an exception that is false."""
+    return [
+        call
+        for call in _calls(case, witness)
+        if isinstance(call.step, op.Result | op.Error)
         and isinstance(call.outcome, Returned)
         and call.outcome.value == "None"
         and getattr(case.tracks[call.step.future].task.script.ending, "error", "") == "Falsy"
-        for call in _calls(case, witness)
-    )
+    ]
 
 
 def all_were_done_before_the_first_step(case: Case, witness: Witness) -> bool:

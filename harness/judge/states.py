@@ -21,7 +21,6 @@ from harness.model.future import (
     Question,
     State,
     answers,
-    closure,
     finished,
     silently,
     started,
@@ -295,6 +294,3 @@ def _find(pending: tuple[Pending, ...], call: int) -> Pending:
 
 def _without(pending: tuple[Pending, ...], call: int) -> tuple[Pending, ...]:
     return tuple(each for each in pending if each.call != call)
-
-
-__all__ = ["TABLE", "Row", "closure", "judge_states"]

@@ -26,7 +26,7 @@ from harness.arenas.real.perform import perform
 from harness.arenas.real.recorder import Recorder, now
 from harness.arenas.real.stage import Blueprint, Stage
 from harness.values.history import Answered, Called, Event, Leftover, Logged, Quiet, Uncaught
-from harness.values.operation import Census, Operation
+from harness.values.operation import Census
 from harness.values.outcome import Facts
 from harness.values.program import Program, epilogue
 
@@ -120,10 +120,10 @@ class Player:
                 outcome = perform(self.stage, step)
             self.recorder.write(Answered(at=now(), call=call, outcome=outcome, thread=threading.get_ident()))
             if not isinstance(step, Census):
-                self.settle(step)
+                self.settle()
         return clean
 
-    def settle(self, _step: Operation) -> None:
+    def settle(self) -> None:
         """Wait until the pools have settled, or the harness says that nothing moves any more."""
         stage = self.stage
         stage.take_notice()

@@ -34,7 +34,7 @@ class Child:
 
     def __init__(self, folder: Path, *, keep_paths: tuple[str, ...] = ()) -> None:
         """Start it. Its output goes to files in `folder`: a leaked worker would keep a pipe open."""
-        self.mark = f"{os.getpid()}.{_start_time(os.getpid())}.{secrets.token_hex(8)}"
+        self.mark = f"{os.getpid()}.{start_time(os.getpid())}.{secrets.token_hex(8)}"
         self.events = Path(tempfile.mkstemp(prefix="events-", dir=folder)[1])
         self.stacks = self.events.with_name(self.events.name.replace("events", "stacks"))
         self.output = self.events.with_name(self.events.name.replace("events", "output"))
@@ -118,7 +118,7 @@ def sweep(mark: str) -> int:
 
 def sweep_the_dead() -> int:
     """Kill what runs left behind whose harness process is gone; returns how many there were."""
-    dead = {mark for _, mark in marked() if not _owner_lives(mark)}
+    dead = {mark for _, mark in marked() if not owner_lives(mark)}
     return sum(sweep(mark) for mark in dead)
 
 
@@ -222,12 +222,13 @@ def _kill_if_marked(pid: int, mark: str) -> int:
     return 1
 
 
-def _owner_lives(mark: str) -> bool:
+def owner_lives(mark: str) -> bool:
+    """Whether the harness process that a mark names is still there."""
     pid, _, rest = mark.partition(".")
-    return pid.isdigit() and _start_time(int(pid)) == rest.partition(".")[0]
+    return pid.isdigit() and start_time(int(pid)) == rest.partition(".")[0]
 
 
-def _start_time(pid: int) -> str:
+def start_time(pid: int) -> str:
     """When a process started, in clock ticks since boot; pid and start time together are never reused.
 
     One that is dead and only waits for its parent has no start any more.

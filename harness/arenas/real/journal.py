@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.arenas.real.custody import _owner_lives, _start_time
+from harness.arenas.real.custody import owner_lives, start_time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         """Open the journal of this process."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"{os.getpid()}.{_start_time(os.getpid())}.json"
+        self.path = folder / f"{os.getpid()}.{start_time(os.getpid())}.json"
         self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
 
     def note(self, target: str, program: str) -> None:
@@ -46,7 +46,7 @@ def left_behind(folder: Path) -> list[Entry]:
     """The programs that were running in harness processes that are gone; each is told once."""
     found: list[Entry] = []
     for path in sorted(folder.glob("*.json")):
-        if _owner_lives(path.stem + ".journal"):
+        if owner_lives(path.stem + ".journal"):
             continue
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
