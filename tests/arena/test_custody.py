@@ -104,6 +104,13 @@ def test_a_child_ends_by_itself_when_the_harness_hangs_up(tmp_path: Path) -> Non
     child.end()
 
 
+def test_a_child_that_is_ended_does_not_leave_first(tmp_path: Path) -> None:
+    """It is killed, not hung up on: were it to leave by itself, its family would be orphans, hard to find."""
+    child = Child(tmp_path)
+    child.end()
+    assert child.exit_status() == -signal.SIGKILL
+
+
 def test_a_journal_holds_the_last_program_only(tmp_path: Path) -> None:
     """A shorter note replaces a longer one whole; the journal of a living process is not told."""
     journal = Journal(tmp_path)

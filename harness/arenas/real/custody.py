@@ -86,11 +86,15 @@ class Child:
         return self.stacks.read_text(encoding="utf-8", errors="replace")
 
     def end(self) -> None:
-        """Kill the child, its family and all that carries its mark, until none is left."""
-        self.line.close()
+        """Kill the child, its family and all that carries its mark, until none is left.
+
+        The line stays open until then: a child that sees it closed ends by itself, and a family that has lost
+        its head cannot be found any more.
+        """
         _kill_family(self.pid)
         self.process.kill()
         self.process.wait()
+        self.line.close()
         sweep(self.mark)
         if self.pidfd is not None:
             self.pidfd.close()
