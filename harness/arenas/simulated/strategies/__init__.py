@@ -1,0 +1,1 @@
+"""Who goes next: one policy per module, all behind the `Strategy` protocol."""
