@@ -140,7 +140,7 @@ def _decisions(parts: list[str]) -> list[Decision]:
             _refuse(number, part, "a decision looks like 4P2-MT1R1")
         gap, role, instead, op, nth = match.groups()
         if found and not int(gap, 36):
-            _refuse(number, part, "it stands at the same choice point as the one before")
+            _refuse(number, part, "it stands where the one before stands")
         if op is not None and not int(nth, 36):
             _refuse(number, part, "it counts from 1 what is preempted")
         at += int(gap, 36)

@@ -142,7 +142,7 @@ def test_ten_labelled_decisions_are_short() -> None:
         ("1:fM-A0", "decision 1 of the schedule, 'fM-A0', is damaged: it counts from 1 what is preempted"),
         (
             "2:1fM,0P1",
-            "decision 2 of the schedule, '0P1', is damaged: it stands at the same choice point as the one before",
+            "decision 2 of the schedule, '0P1', is damaged: it stands where the one before stands",
         ),
     ],
 )
