@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,12 +17,16 @@ from harness.values.subject import Subject
 if TYPE_CHECKING:
     from harness.arenas.real.arena import RealArena
 
+_CLASSES = {"thread": "ThreadPoolExecutor", "process": "ProcessPoolExecutor"}
+if "InterpreterPoolExecutor" in concurrent.futures.__all__:
+    _CLASSES["interpreter"] = "InterpreterPoolExecutor"
 _ALIASES = {
-    "concurrent.futures:ThreadPoolExecutor": "stdlib.thread",
-    "concurrent.futures:ProcessPoolExecutor": "stdlib.process",
+    f"{module}:{name}": f"{family}.{kind}"
+    for family, module in (("reference", "reference_executor"), ("stdlib", "concurrent.futures"))
+    for kind, name in _CLASSES.items()
 }
 STANDARD = tuple(_ALIASES)
-"""The import paths that a run without ``--executor`` checks."""
+"""The import paths that a run without ``--executor`` checks: the reference, then the standard library."""
 
 _SPARE = 2  # queued calls beyond one per worker: the extra one, and one that is being moved
 _WORKERS = 3  # the largest pool that programs make
@@ -43,7 +48,7 @@ def resolve(arena: RealArena, target: str, *, fifo: bool = True) -> Subject:
         prefetch=_WORKERS + _SPARE if kind == "process" else 0,
         inline=found["inline"],
         fifo=fifo,
-        death="breaks" if cpython_pool else "undefined",
+        death="breaks" if cpython_pool or found["breaks"] else "undefined",
         capabilities=tuple(found["capabilities"]),
         components=tuple(sorted(found["components"].items())),
         version=".".join(map(str, sys.version_info[:3])),

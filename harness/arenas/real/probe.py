@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import inspect
 import os
+import sys
 import threading
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,9 @@ def probe(target: str, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]
     what is known so far is told before each step that it may not survive.
 
     Returns:
-        JSON with ``kind``, ``inline``, ``capabilities`` and ``components``, or with ``trouble`` only: one
-        sentence that says what is wrong with the subject.
+        JSON with ``kind``, ``inline``, ``breaks`` (it says of itself that the death of a worker breaks it),
+        ``capabilities`` and ``components``, or with ``trouble`` only: one sentence that says what is wrong
+        with the subject.
     """
     try:
         blueprint = Blueprint(target)
@@ -57,13 +59,20 @@ def probe(target: str, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]
 
 def _assumed(blueprint: Blueprint, executor: Any) -> dict[str, Any]:  # noqa: ANN401 - an executor of whatever class
     """What is taken for granted of an executor that does not survive its first task."""
-    ancestors = {each.__module__ for each in type(executor).__mro__}
+    ancestors = _ancestors(executor)
+    kinds = [kind for kind in ("process", "interpreter") if f"concurrent.futures.{kind}" in ancestors]
     return {
-        "kind": "process" if "concurrent.futures.process" in ancestors else "thread",
+        "kind": (kinds or ["thread"])[0],
         "inline": False,
+        "breaks": "concurrent.futures.process" in ancestors,
         "capabilities": sorted(_capabilities(blueprint, executor)),
         "components": _components(blueprint, executor, None, ()),
     }
+
+
+def _ancestors(executor: Any) -> set[str]:  # noqa: ANN401 - as above
+    """The modules of the classes it derives from: a `ProcessPoolExecutor` promises what that class does."""
+    return {each.__module__ for each in type(executor).__mro__}
 
 
 def _look(blueprint: Blueprint, executor: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
@@ -71,9 +80,13 @@ def _look(blueprint: Blueprint, executor: Any) -> dict[str, Any]:  # noqa: ANN40
     puppet.visited.clear()
     future = executor.submit(puppet.whereabouts)
     pid, thread, frames = _where(future)
+    kind = "process" if pid != os.getpid() else "thread" if puppet.visited else "interpreter"
+    if kind == "interpreter":  # the task sees the frames of its own interpreter only
+        frames += puppet.functions(sys._current_frames().get(thread))  # noqa: SLF001 - there is no public way
     return {
-        "kind": "thread" if pid == os.getpid() else "process",
+        "kind": kind,
         "inline": pid == os.getpid() and thread == threading.get_ident(),
+        "breaks": "concurrent.futures.process" in _ancestors(executor),
         "capabilities": sorted(_capabilities(blueprint, executor)),
         "components": _components(blueprint, executor, future, frames),
     }
@@ -130,7 +143,9 @@ def _components(blueprint: Blueprint, executor: Any, future: Any, frames: tuple[
         "wait": blueprint.wait is concurrent.futures.wait,
         "as_completed": blueprint.as_completed is concurrent.futures.as_completed,
         "Executor.map": getattr(type(executor), "map", None) in maps,
-        "thread pool": "concurrent.futures.thread:run" in frames,
+        "thread pool": not {"concurrent.futures.thread:run", "concurrent.futures.thread:_worker"}.isdisjoint(
+            frames
+        ),
         "process pool": "concurrent.futures.process:_process_worker" in frames,
     }
     return {name: "cpython" if ours else "own" for name, ours in owners.items()}

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from types import FrameType
 
 PLAY = "play"  # the frame name by which a remote traceback is recognised
 
@@ -241,14 +242,16 @@ visit = threading.Event()
 
 def whereabouts() -> Place:
     """The process, the thread and the functions that called this one: who does an executor's work?"""
-    frames: list[str] = []
-    frame = sys._getframe(1)  # noqa: SLF001 - the documented way to one's own caller
-    while True:
-        frames.append(f"{frame.f_globals.get('__name__', '?')}:{frame.f_code.co_name}")
-        if frame.f_back is None:
-            break
-        frame = frame.f_back
-    place = os.getpid(), threading.get_ident(), tuple(frames)
+    place = os.getpid(), threading.get_ident(), functions(sys._getframe(1))  # noqa: SLF001 - the documented way
     visited.append(place)
     visit.set()
     return place
+
+
+def functions(frame: FrameType | None) -> tuple[str, ...]:
+    """The functions on a stack, as ``module:name``, the innermost first."""
+    found: list[str] = []
+    while frame is not None:
+        found.append(f"{frame.f_globals.get('__name__', '?')}:{frame.f_code.co_name}")
+        frame = frame.f_back
+    return tuple(found)
