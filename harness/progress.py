@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-_EVERY = 10.0  # seconds between two lines where nobody watches
+_EARLY = (1.0, 2.0)  # seconds until the first lines where nobody watches: is anything happening?
+_EVERY = 10.0  # between two of the later ones
 _OFTEN = 0.25  # the same where somebody does
 _ERASE = "\r\x1b[2K"
 
@@ -70,7 +72,8 @@ class Progress:
                 self._shown = False
 
     def _tick(self) -> None:
-        while not self._over.wait(_OFTEN if self._watched else _EVERY):
+        pauses = repeat(_OFTEN) if self._watched else chain(_EARLY, repeat(_EVERY))
+        while not self._over.wait(next(pauses)):
             line = self._say()
             if line and self._watched:
                 with self._lock:

@@ -50,6 +50,7 @@ _SHOUTS = 3  # broken rules of an item that are told at once
 _HASTE = Patience(glance=0.02, settle=0.05, hang=0.06, slow=5.0)
 _SECOND_LOOKS = 2  # of an item at programs that were too slow to tell: each may take half a minute
 _AT_LEAST = 10  # programs of an item, whatever its share of time
+_OPENING = 20  # programs drawn and run ahead: the first verdicts do not wait until all are drawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +127,14 @@ class Search:
         self._stillness = self.arena.spending.stillness
         shape = shape_of(self.subject)
         number = self._number()
-        programs = draw(self.theme, shape, number, self.profile.programs)
-        self._digest, self._planned = digest_of(programs), len(programs)
-        recalled = recall(self.theme, shape, self.folder) if self.folder is not None else ()
-        self._work_through((*recalled, *programs))
+        if self.folder is not None:
+            self._work_through(recall(self.theme, shape, self.folder))
+        opening = draw(self.theme, shape, number, _OPENING)
+        self._work_through(opening)
+        drawn = draw(self.theme, shape, number, self.profile.programs)
+        rest = tuple(program for program in drawn if program not in opening)
+        self._digest, self._planned = digest_of((*opening, *rest)), len(opening) + len(rest)
+        self._work_through(rest)
         while self.profile.goes_on and self._time_to_search():
             number += 1_000_003
             self._work_through(draw(self.theme, shape, number, self.profile.programs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ from tests.safe.executors import SAFE, Safe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harness.generation.composer import Shape
+    from harness.values.program import Program
     from harness.values.subject import Subject
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,12 +41,18 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealArena]:
     journal.close()
 
 
-def accusations(arena: RealArena, subject: Subject, count: int, seed: int) -> list[str]:
+@cache
+def programs(theme: str, shape: Shape) -> tuple[Program, ...]:
+    """The programs of a theme: the same for all executors of a shape, so they are drawn once."""
+    return draw(theme, shape, SEED, PROGRAMS)
+
+
+def accusations(arena: RealArena, subject: Subject) -> list[str]:
     """Every broken MUST that no deviation of CPython's excuses, as text."""
     rules = load_rules()
     found = []
     for theme in themes_for(shape_of(subject)):
-        for program in draw(theme, shape_of(subject), seed, count):
+        for program in programs(theme, shape_of(subject)):
             history = arena.run(subject, program, Patience())
             witnesses = judge(history, subject, rules).witnesses
             for witness, known in excuse(witnesses, history, subject, load_deviations()):
@@ -56,5 +65,5 @@ def accusations(arena: RealArena, subject: Subject, count: int, seed: int) -> li
 def test_a_safe_executor_is_not_accused(safe: Safe, arena: RealArena) -> None:
     """No generated program finds a broken MUST in an executor that is odd but right."""
     subject = resolve(arena, safe.target, fifo=safe.order == "fifo")
-    assert accusations(arena, subject, PROGRAMS, SEED) == []
+    assert accusations(arena, subject) == []
     assert (subject.kind, subject.inline) == (safe.kind, safe.runs_inline)
