@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _Effect: TypeAlias = Literal["local", "poll", "access"]
 
 POLLING_BUILTINS = frozenset({
-    "delattr", "getattr", "hasattr", "iter", "max", "min", "next", "print", "repr", "setattr", "sorted",
+    "getattr", "hasattr", "iter", "max", "min", "next", "print", "repr", "setattr", "sorted",
 })  # fmt: skip
 """Builtins after whose call every interpreter polls. Not `len`, `isinstance` and the like, which have
 instructions of their own that do not, nor `any` and `all`, which newer compilers turn into loops."""
@@ -121,23 +121,34 @@ class _Flow:
 
     def can_switch(self, site: Site) -> bool:
         """Whether, on every path, a poll lies between the last access before and the next one after."""
-        anchors = [number for number in range(len(self._effects)) if self._is_at(number, site)]
-        return bool(anchors) and all(self._polled[each] or self._will_poll[each] for each in anchors)
+        ways = [way for number in self._anchors(site) for way in self._ways(number, site)]
+        return bool(ways) and all(ways)
 
-    def _is_at(self, number: int, site: Site) -> bool:
-        """Whether this instruction is the first one after the site, on one of the paths."""
-        span = self._spans[number]
-        if site.rmw:
-            return site.part.covers(span) and self._instructions[number].opname.startswith("STORE_")
-        if site.moment == "again":
-            inside = site.statement.covers(span) and not site.part.covers(span)
-            return inside and any(site.part.covers(each) for each in self._from(number))
-        return site.part.covers(span) and any(not site.part.covers(each) for each in self._from(number))
+    def _anchors(self, site: Site) -> Iterator[int]:
+        """The instructions that may be the first after the site."""
+        for number, span in enumerate(self._spans):
+            if site.rmw:
+                named = self._instructions[number].opname.startswith("STORE_")
+                if named and site.part.covers(span):
+                    yield number
+            elif site.moment == "again":
+                if site.statement.covers(span) and not site.part.covers(span):
+                    yield number
+            elif site.part.covers(span):
+                yield number
 
-    def _from(self, number: int) -> Iterator[Span]:
-        """The source of what may have been executed just before."""
-        for each in (*self._before[number], *self._handlers.get(number, ())):
-            yield self._spans[each]
+    def _ways(self, number: int, site: Site) -> Iterator[bool]:
+        """For each way that leads through the site to this instruction, whether there is a poll in time."""
+        for source, polls in self._before[number].items():
+            if self._crosses(source, site):
+                yield polls or self._leaves_polled(self._polled, source) or self._will_poll[number]
+        for source in self._handlers.get(number, ()):
+            if self._crosses(source, site):
+                yield self._will_poll[number]
+
+    def _crosses(self, source: int, site: Site) -> bool:
+        """Whether the site lies between this instruction and an anchor that follows it."""
+        return site.rmw or site.part.covers(self._spans[source]) == (site.moment == "again")
 
     def _successors(self, number: int, numbers: dict[int, int]) -> Iterator[tuple[int, bool]]:
         """What may be executed next, and whether the way there polls."""
