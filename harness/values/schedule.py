@@ -34,8 +34,8 @@ class Decision:
     """At choice point `at` (counted from 0), `role` goes next, although by default another would.
 
     The label is what the decision means when the numbers of the choice points have changed: it preempts the
-    role `instead`, which was about to do `op` for the `nth` time (counted from 1, at choice points where it
-    would have gone next). A decision has a whole label or none.
+    role `instead`, which was about to do `op` for the `nth` time (counted from 1, leaving out steps without a
+    choice). A decision has a whole label or none.
     """
 
     at: int

@@ -78,7 +78,11 @@ class Strategy(Protocol):
         """
 
     def end(self, steps: int, choices: int) -> None:
-        """The run is over; it had so many steps, and so many choice points."""
+        """The run is over; it had so many steps, and so many choice points.
+
+        Raises:
+            Diverged: it was over before all that had been decided was done. (Not if `choose` said so before.)
+        """
 
 
 class Diverged(Exception):  # noqa: N818 - named after what the reader should conclude
