@@ -567,6 +567,12 @@ def test_a_name_that_would_be_mangled_is_refused() -> None:
     assert instrument("", filename="f", module="m", granularity="statement", hook="__hook__").points == ()
 
 
+def test_a_compiler_that_warns_is_not_heard() -> None:
+    """Warnings are errors here, and a subject's dubious line is not ours to judge."""
+    points = _instrument("def f(x):\n    return x is 1, '\\d'\n").points
+    assert [each.text for each in points] == ["return x is 1, '\\d'"]
+
+
 def test_a_source_with_a_mistake_says_where() -> None:
     """A subject that does not compile is the caller's to hear of."""
     with pytest.raises(SyntaxError) as caught:

@@ -8,9 +8,10 @@ they do not cover, is said in `insertion`; where a build with a global lock coul
 from __future__ import annotations
 
 import ast
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.arenas.simulated.insertion import Insertion
 from harness.arenas.simulated.polling import Polling
@@ -69,16 +70,22 @@ def instrument(  # noqa: PLR0913 - a source, the three things it is known by, an
     """
     if hook.startswith("__") and not hook.endswith("__"):
         raise ValueError(f"the hook {hook!r} needs a name that does not change inside a class")
-    code = compile(source, filename, "exec", dont_inherit=True)
+    code = _quietly(source, filename)
     if granularity == "synchronisation":
         return Instrumented(code=code, points=())
-    tree = ast.parse(source, filename)
+    tree = _quietly(source, filename, ast.PyCF_ONLY_AST)
     polling, shared = Polling(code, tree), shared_names(tree)
     insertion = Insertion(hook=hook, first=first, accesses=granularity == "access", shared=shared)
-    changed = compile(insertion.visit(tree), filename, "exec", dont_inherit=True)
+    changed = _quietly(insertion.visit(tree), filename)
     lines = source.encode().splitlines()
     points = (_point(site, module, lines, gil=polling.can_switch(site)) for site in insertion.sites)
     return Instrumented(code=changed, points=tuple(points))
+
+
+def _quietly(source: str | ast.Module, filename: str, flags: int = 0) -> Any:  # noqa: ANN401 - depends on flags
+    """Compile without a word: the compiler's warnings are for those who write the source, not for us."""
+    with warnings.catch_warnings(action="ignore"):
+        return compile(source, filename, "exec", flags, dont_inherit=True)
 
 
 def _point(site: Site, module: str, lines: list[bytes], *, gil: bool) -> Point:
