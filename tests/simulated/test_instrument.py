@@ -446,6 +446,10 @@ def an_inner_loop(a):
     while a[0]:                     #: ba, ba
         while True:                 #: b, -
             if a: continue          #: b, -
+def a_loop_with_an_else(a):
+    for x in (): pass               #: ba, -
+    else:
+        a.b(x)                      #: b, b
 def inner_functions(a):
     g = lambda: a.b                 #: b, -
     h = lambda x=a.b: x             #: b, b

@@ -46,8 +46,9 @@ class Arm:
 
 
 def _looker() -> Any:  # noqa: ANN401 - only its operator is of interest
-    """``+look`` is the number of looks so far, and never false."""
-    return type("Look", (), {"__pos__": staticmethod(itertools.count(1).__next__)})()
+    """``+look`` and ``next(look)`` are the number of looks so far, and never false."""
+    look = staticmethod(itertools.count(1).__next__)
+    return type("Look", (), {"__pos__": look, "__next__": look})()
 
 
 class Case(NamedTuple):
@@ -71,6 +72,7 @@ CASES = (
     Case("before a local statement", "-arm\nx = 1\n+look", "x = 1"),
     Case("a condition", "-arm\nif look is None:\n    pass\n+look", "+look"),
     Case("entry", "def inner():\n    +look\n-arm\ninner()", "+look"),
+    Case("entry when decorated", "@staticmethod\ndef inner():\n    +look\n-arm\ninner()", "+look"),
     Case("entry of a method", "class A:\n    def m(self):\n        +look\na = A()\n-arm\na.m()", "+look"),
     Case("entry with a cell", "def inner(x):\n    +look\n    return lambda: x\n-arm\ninner(1)", "+look"),
     Case("a return", "def inner():\n    -arm\ninner()\n+look", "+look"),
@@ -87,6 +89,11 @@ CASES = (
     Case("a handler", "try:\n    [][-arm]\nexcept IndexError:\n    +look", "+look"),
     Case("a builtin on both ways", "if arm:\n    repr(-arm)\nelse:\n    repr(look)\n+look", "+look"),
     Case("a builtin on one way", "if arm:\n    -arm\nelse:\n    repr(look)\n+look", "+look"),
+    Case("a builtin on one way before", "if arm:\n    -arm\nelse:\n    repr(look)\nx = 1\n+look", "+look"),
+    Case("a poll on one way", "while True:\n    -arm\n    if look is None:\n        continue\n    +look",
+         "if look is None:"),
+    Case("a builtin that an error skips", "try:\n    [][-arm]\n    repr(1)\nfinally:\n    +look", "+look"),
+    Case("a builtin is an access first", "-arm\nnext(look)", "next(look)"),
     Case("a builtin of another meaning", "def repr(x):\n    -arm\nrepr(1)\n+look", "+look"),
     Case("a builtin that is not the last", "repr(1) + (-arm).real.__str__()\n+look", "+look", knowable=False),
     Case("len", "len((-arm,))\n+look", "+look", knowable=False),

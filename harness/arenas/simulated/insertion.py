@@ -68,11 +68,9 @@ class Insertion(ast.NodeTransformer):
         return node
 
     def _function(self, node: Function) -> None:
-        outer = self._owner, self._rereads
-        self._owner, self._rereads = Owner.of(node), False
-        start = 0 if ast.get_docstring(node, clean=False) is None else 1
-        node.body[start:] = self._block(node.body[start:])
-        self._owner, self._rereads = outer
+        outer, self._owner = self._owner, Owner.of(node)
+        node.body = self._block(node.body)  # a docstring stays the first: there is no point before a constant
+        self._owner = outer
 
     def _block(self, body: list[ast.stmt]) -> list[ast.stmt]:
         return [each for statement in body for each in self._statement(statement)]

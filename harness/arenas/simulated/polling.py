@@ -171,10 +171,10 @@ class _Flow:
 
     def _is_polled(self, found: list[bool], number: int) -> bool:
         """Whether there was a poll since the last access when this instruction begins."""
-        ways = self._before[number]
-        if not ways or number in self._handlers:
-            return False  # the beginning, or after an exception, which may come from anywhere
-        return all(polls or self._leaves_polled(found, each) for each, polls in ways.items())
+        ways = self._before[
+            number
+        ]  # none at the beginning, and after an exception, which may come from anywhere
+        return bool(ways) and all(polls or self._leaves_polled(found, each) for each, polls in ways.items())
 
     def _leaves_polled(self, found: list[bool], number: int) -> bool:
         effect = self._effects[number]
