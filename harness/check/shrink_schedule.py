@@ -27,8 +27,8 @@ class Shrunk:
     """What became of a schedule, and how many runs that took, those for certainty not included.
 
     `steady`: run again several times, it failed every time and was the same; if not, the failure does not
-    depend on the schedule alone. `minimal`: no decision can be left out; if not, there were too few `tries`, or
-    something smaller failed only now and then.
+    depend on the schedule alone. `minimal`: no decision can be left out; if not, there were too few
+    `tries`, or something smaller failed only now and then.
     """
 
     schedule: Schedule
