@@ -17,10 +17,14 @@ a code of its own stands between full stops. Nothing in the text means anything 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import quote, unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _LONGEST_SHOWN = 40  # characters of a foreign text that an error repeats
 
@@ -88,6 +92,24 @@ class Schedule:
     def bare(self) -> Schedule:
         """The same decisions by number alone, without their labels."""
         return Schedule(decisions=tuple(replace(each, instead="", op="", nth=0) for each in self.decisions))
+
+    @staticmethod
+    def of_run(went: Sequence[tuple[str, str]], preempted: Mapping[int, tuple[str, str]]) -> Schedule:
+        """The schedule of a run, with labels.
+
+        `went` has, by choice point, the role that went next and what it did; `preempted`, by the number of
+        the choice point, the role that would have gone by default and what it would have done. What was done
+        is counted, not what was about to be done: an operation that is put off several times is still one.
+        """
+        done: Counter[tuple[str, str]] = Counter()
+        decisions = []
+        for at, step in enumerate(went):
+            if at in preempted:
+                role, op = preempted[at]
+                nth = done[preempted[at]] + 1
+                decisions.append(Decision(at=at, role=step[0], instead=role, op=op, nth=nth))
+            done[step] += 1
+        return Schedule(decisions=tuple(decisions))
 
     def to_text(self) -> str:
         """One line without blanks; `from_text` is its exact inverse."""

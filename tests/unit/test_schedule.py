@@ -165,6 +165,13 @@ def test_what_cannot_be_is_no_value() -> None:
         Decision(at=-1, role="main")
 
 
+def test_the_schedule_of_a_run_has_labels() -> None:
+    """An operation that is put off twice before it is done has the same label each time."""
+    went = [("main", "put"), ("P1", "get"), ("P2", "get"), ("main", "put"), ("P1", "put")]
+    schedule = Schedule.of_run(went, {1: ("main", "put"), 2: ("main", "put"), 4: ("main", "put")})
+    assert schedule.to_text() == "3:1P1-U2,1P2-MU2,2P1-MU3"
+
+
 def test_a_bare_schedule_has_no_labels() -> None:
     """By number alone, the decisions are the same."""
     schedule = Schedule(decisions=(Decision(at=3, role="P1", instead="main", op="put", nth=2),))
