@@ -1,0 +1,42 @@
+"""What a deadlock looks like: who waits for what, who has that, and where everybody stands."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harness.arenas.simulated.backends import Backend
+    from harness.arenas.simulated.tasks import Task
+
+_OWN: Final = "arenas/simulated/"
+_DEPTH: Final = 8  # innermost frames that are shown
+
+
+def describe_blocked(tasks: Iterable[Task], backend: Backend) -> str:
+    """One paragraph for each task that waits: for what, whose it is, and its stack, innermost line last."""
+    return "\n\n".join(_describe(task, backend) for task in tasks if task.state in ("blocked", "lazy"))
+
+
+def _describe(task: Task, backend: Backend) -> str:
+    head = f"{task.role} waits ({task.op}{f' of object {task.target}' if task.target else ''}){_whose(task)}"
+    frame = backend.frame(task.carrier) or sys._getframe()  # noqa: SLF001 - only the last to stop has none yet
+    frames = [] if frame is None else traceback.extract_stack(frame)
+    lines = [
+        f"  {each.filename.rpartition('/lib/')[2] or each.filename}:{each.lineno} in {each.name}: {each.line}"
+        for each in frames
+        if _OWN not in each.filename.replace("\\", "/")
+    ]
+    return "\n".join([head, *lines[-_DEPTH:]])
+
+
+def _whose(task: Task) -> str:
+    holder: Task | None = getattr(task.waits_for, "holder", None)
+    if holder is None:
+        return ""
+    if holder.state in ("ended", "killed"):
+        return f": {holder.role} had it, which {'was killed' if holder.state == 'killed' else 'has ended'}"
+    return f": {'its own' if holder is task else holder.role + ' has it'}"

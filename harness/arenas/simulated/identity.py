@@ -1,0 +1,76 @@
+"""Hashes and identities that do not depend on addresses.
+
+`shutdown` joins a set of threads, `wait` makes a set of futures, and locks are taken in the order of `id`:
+where an object lies in memory would decide the order, and no run would be like another.
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any, Final
+
+_SLOT: Final = "_exh_number"
+
+
+class Identities:
+    """Numbers for objects in the order in which they are asked for, in one run."""
+
+    def __init__(self) -> None:
+        """Number nothing yet."""
+        self._numbers: dict[int, int] = {}
+        self._kept: list[object] = []  # or an address might be used again
+
+    def number(self, thing: object) -> int:
+        """What `id` answers in the world."""
+        address = builtins.id(thing)
+        known = self._numbers.get(address)
+        if known is None:
+            known = self._numbers[address] = len(self._numbers) + 1
+            self._kept.append(thing)
+        return known
+
+    def clear(self) -> None:
+        """Forget the objects of a run."""
+        self._numbers.clear()
+        self._kept.clear()
+
+
+_next_number = 0
+
+
+def restart() -> None:
+    """Number hashes from the beginning: a run begins."""
+    global _next_number  # noqa: PLW0603 - one counter for all classes of the world
+    _next_number = 0
+
+
+def _numbered_hash(self: object) -> int:
+    """A hash in the order of first use."""
+    global _next_number  # noqa: PLW0603 - as above
+    attributes = self.__dict__
+    number: int | None = attributes.get(_SLOT)
+    if number is None:
+        _next_number += 1
+        number = _next_number
+        attributes[_SLOT] = number
+    return number
+
+
+def _one_hash(_self: object) -> int:
+    """The same hash for all: sets of such objects keep the order of insertion. They are small."""
+    return 1
+
+
+def give_stable_hash(cls: type) -> None:
+    """Replace a hash by address; one that the class has itself stays."""
+    by_address: object = object.__hash__
+    if cls.__hash__ is by_address and not issubclass(cls, type):
+        cls.__hash__ = _numbered_hash if cls.__dictoffset__ else _one_hash  # type: ignore[method-assign,assignment]
+
+
+def build_class(body: Any, name: str, /, *bases: Any, **keywords: Any) -> Any:  # noqa: ANN401 - as the builtin
+    """`__build_class__`, for classes whose instances hash by number."""
+    cls = builtins.__build_class__(body, name, *bases, **keywords)
+    if isinstance(cls, type):
+        give_stable_hash(cls)
+    return cls

@@ -1,0 +1,448 @@
+"""The kernel of the simulated world: who may run, who does, and what is written down of it.
+
+One run is a set of *actors* of which one acts at a time. Most are tasks (simulated threads, each with a
+greenlet or a thread of its own); a pending kill is an actor whose one act is the kill, and the clock is one
+whose act is to move virtual time to the next timer. So there is a single kind of choice, *who goes next*, and
+a run is determined by the program and the answers to it.
+
+Before each operation that others can see, a task calls `Kernel.point`. If more than one actor is ready
+there, that is a *choice point*: the strategy names one of them. An operation that cannot proceed calls
+`Kernel.block` and is tried again once somebody has called `Kernel.wake`.
+
+Time is virtual: a step takes a microsecond, and nothing else takes any time but waiting for a timer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from harness.arenas.simulated.actor import default
+from harness.arenas.simulated.backends import Over
+from harness.arenas.simulated.deadlock import describe_blocked
+from harness.arenas.simulated.tasks import Process, Task
+from harness.values.schedule import Decision, Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.arenas.simulated.actor import Strategy
+    from harness.arenas.simulated.backends import Backend
+
+Ending: TypeAlias = Literal["done", "deadlock", "livelock", "diverged", "crash"]
+
+STEP: Final = 1_000  # nanoseconds of virtual time
+OVERSHOOT: Final = 1_000  # past a deadline, since `as_completed` asks for less than nothing left
+SECOND: Final = 1_000_000_000
+_FIRST_PID: Final = 1_000
+_LAST_STEPS: Final = 5_000
+
+running: Kernel | None = None
+"""The run in progress. Outside of one (while modules are imported) primitives work for their one caller."""
+
+
+class Clock:
+    """The actor that makes the next timer go off."""
+
+    index = -1
+    role = "clock"
+    op = "tick"
+    target = 0
+    where = 0
+    spins = 0
+    passive = True
+
+    def act(self, kernel: Kernel) -> None:
+        """Move time past the next deadline, and wake whom it concerns."""
+        timers = kernel.timers
+        now = max(kernel.now, min(timers.values()) + OVERSHOOT)
+        kernel.now = now
+        for task in [task for task, deadline in timers.items() if deadline <= now]:
+            task.timed_out = True
+            kernel.wake(task)
+
+
+class Assassin:
+    """A pending kill."""
+
+    op = "kill"
+    where = 0
+    spins = 0
+    passive = True
+
+    def __init__(self, index: int, victim: Process, signal: int) -> None:
+        """Be about to kill a process."""
+        self.index = index
+        self.role = f"kill {victim.name}"
+        self.target = 0
+        self.victim = victim
+        self.signal = signal
+
+    def act(self, kernel: Kernel) -> None:
+        """Strike."""
+        kernel.withdraw(self)
+        if self.victim.exitcode is None:
+            kernel.end_process(self.victim, -self.signal)
+
+
+Actor: TypeAlias = Task | Clock | Assassin
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a run."""
+
+    ending: Ending = "done"
+    detail: str = ""
+    blocked: str = ""
+
+
+class Kernel:
+    """One run."""
+
+    def __init__(self, strategy: Strategy, backend: Backend, *, limit: int = 20_000) -> None:
+        """Prepare a run of at most `limit` steps."""
+        self.strategy = strategy
+        self.backend = backend
+        self.limit = limit
+        self.now = 0
+        self.ready: list[Actor] = []
+        self.timers: dict[Task, int] = {}
+        self.tasks: list[Task] = []
+        self.processes: list[Process] = []
+        self.lazy: list[Task] = []
+        self.log: list[tuple[int, str, int]] = []  # who, operation, object; a step each
+        self.usual: list[
+            tuple[str, str]
+        ] = []  # at each choice point, who would have gone on, about to do what
+        self.switches: list[tuple[int, str]] = []  # choice points that went to another role
+        self.choices = 0
+        self.over = False
+        self.outcome = Outcome()
+        self.unwinding = 0
+        self.uncaught: Callable[[Task, BaseException], None] = lambda _task, _error: None
+        self.luggage: dict[int, Any] = {}  # what pickles refer to by number
+        self._serial = 0
+        self._actors = 0
+        self._clock = Clock()
+        self.client = self.add_process("client")
+        self.current: Task = self._add_task("main", self.client)
+
+    # Who there is.
+
+    def serial(self) -> int:
+        """The next number for an object that operations name."""
+        self._serial += 1
+        return self._serial
+
+    def leave_luggage(self, thing: object) -> int:
+        """Keep something for a process that is being started; returns the number to claim it by."""
+        number = len(self.luggage)
+        self.luggage[number] = thing
+        return number
+
+    def add_process(self, name: str) -> Process:
+        """Make a process without tasks."""
+        process = Process(_FIRST_PID + len(self.processes), name)
+        self.processes.append(process)
+        return process
+
+    def _add_task(self, role: str, process: Process, *, daemon: bool = False) -> Task:
+        task = Task(self._actors, role, process, daemon=daemon)
+        self._actors += 1
+        self.tasks.append(task)
+        process.tasks.append(task)
+        if process.main is None:
+            process.main = task
+        self._insert(task)
+        return task
+
+    def spawn(self, body: Callable[[], object], role: str, process: Process, *, daemon: bool = False) -> Task:
+        """Make a task that is ready to run `body`."""
+        task = self._add_task(role, process, daemon=daemon)
+        task.carrier = self.backend.carrier(lambda: self._live(task, body))
+        return task
+
+    def assassinate(self, victim: Process, signal: int) -> None:
+        """From now on the victim may be struck at any moment."""
+        self._actors += 1
+        self._insert(Assassin(self._actors - 1, victim, signal))
+
+    def withdraw(self, actor: Actor) -> None:
+        """An actor has nothing more to do."""
+        self.ready.remove(actor)
+
+    def _insert(self, actor: Actor) -> None:
+        """Keep `ready` in order of index; mostly the end is the place."""
+        ready = self.ready
+        place = len(ready)
+        while place and ready[place - 1].index > actor.index:
+            place -= 1
+        ready.insert(place, actor)
+
+    # The run.
+
+    def run(self, body: Callable[[], None]) -> Outcome:
+        """Run `body` as the main task of the client; returns when it has ended, or nothing can go on."""
+        global running  # noqa: PLW0603 - primitives have no other way to the run they are used in
+        main = self.tasks[0]
+        main.carrier = self.backend.carrier(lambda: self._live(main, body))
+        running = self
+        try:
+            while not self.over:
+                chosen = self._choose(None)
+                if chosen is None:
+                    self._give_up()
+                    break
+                self.current = chosen
+                self.backend.enter(chosen.carrier)
+        finally:
+            self.over = True
+            self._unwind()
+            running = None
+        return self.outcome
+
+    def _live(self, task: Task, body: Callable[[], object]) -> None:
+        """A task's life, from its first step to its end."""
+        status = 0
+        try:
+            self.log.append((task.index, "begin", 0))
+            body()
+        except Over:
+            return
+        except SystemExit as error:
+            status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        except BaseException as error:  # noqa: BLE001 - whatever a thread dies of is an observation
+            status = 1
+            if not self.over and task.process is self.client:
+                self.uncaught(task, error)
+        if self.over:
+            return
+        self._end_task(task)
+        if task is self.tasks[0]:
+            self.over = True
+        elif task is task.process.main:
+            self.end_process(task.process, status)
+
+    def _end_task(self, task: Task) -> None:
+        task.state = "ended"
+        self.log.append((task.index, "end", 0))
+        self.ready.remove(task)
+        for act in task.at_end:
+            act()
+
+    def _unwind(self) -> None:
+        """Take the tasks that are left off the stage. Nothing that they still do counts."""
+        for task in self.tasks:
+            self.backend.discard(task.carrier)
+
+    # What tasks call.
+
+    def point(self, op: str, target: int) -> None:
+        """A choice point of the current task, before it does `op` on the object numbered `target`."""
+        if self.over:
+            raise Over
+        me = self.current
+        me.op = op
+        me.target = target
+        if me.spins and op != "try":
+            me.spins = 0
+        self.now += STEP
+        ready = self.ready
+        if len(ready) > 1:
+            chosen = self._choose(me)
+            if chosen is not me:
+                self._go(me, chosen)
+        self.log.append((me.index, op, target))
+        if len(self.log) > self.limit:
+            self._stop("livelock", f"more than {self.limit} steps")
+
+    def unwind(self) -> None:
+        """A task that is taken off the stage still does something: let it, for a while."""
+        self.unwinding += 1
+        if self.unwinding > _LAST_STEPS:
+            raise Over
+
+    def block(self, op: str, thing: Any, waiters: list[Task] | None, deadline: int | None) -> bool:  # noqa: ANN401 - a primitive
+        """Stop the current task until it is woken; False if its deadline (virtual nanoseconds) came first.
+
+        `thing` is what it waits for, with a number (`serial`) and perhaps a `holder`.
+        """
+        if self.over:
+            raise Over
+        me = self.current
+        me.op = op
+        me.target = target = 0 if thing is None else thing.serial
+        me.waits_for = thing
+        me.state = "blocked"
+        me.timed_out = False
+        me.deadline = deadline
+        self.ready.remove(me)
+        if waiters is not None:
+            waiters.append(me)
+        if deadline is not None:
+            self._set_timer(me, deadline)
+        chosen = self._choose(None)
+        self._go(me, chosen)
+        self.log.append((me.index, "go on", target))
+        return not me.timed_out
+
+    def wake(self, task: Task) -> bool:
+        """Make a blocked task ready again; False if it is not blocked (or was killed)."""
+        if task.state != "blocked":
+            return False
+        task.state = "ready"
+        self._drop_timer(task)
+        self._insert(task)
+        return True
+
+    def rest(self, task: Task) -> None:
+        """Undo `wake`: what the task waits for was taken by another."""
+        task.state = "blocked"
+        self.ready.remove(task)
+        if task.deadline is not None:
+            self._set_timer(task, task.deadline)
+
+    def settle(self) -> None:
+        """Let the current task wait until no other can go on without the clock."""
+        if self.over:
+            raise Over
+        me = self.current
+        me.op, me.target, me.state = "settle", 0, "lazy"
+        self.ready.remove(me)
+        self.lazy.append(me)
+        self._go(me, self._choose(None))
+
+    def stamp(self) -> int:
+        """The present virtual time, never the same twice."""
+        self.now += 1
+        return self.now
+
+    def end_process(self, process: Process, exitcode: int) -> None:
+        """End a process as the system does: its tasks stop where they are, its ends of pipes close."""
+        process.exitcode = exitcode
+        self.log.append((-1, "gone", process.pid))
+        for task in process.tasks:
+            if task.state in ("ended", "killed"):
+                continue
+            if task.state == "ready":
+                self.ready.remove(task)
+            elif task.state == "lazy":
+                self.lazy.remove(task)
+            self._drop_timer(task)
+            task.state = "killed"
+        for end in list(process.ends):
+            end.vanish()
+        waiters, process.waiters = process.waiters, []
+        for task in waiters:
+            self.wake(task)
+
+    def leave(self) -> None:
+        """The current task is no more: never returns."""
+        self._go(self.current, self._choose(None))
+        raise Over
+
+    # Choosing.
+
+    def _choose(self, me: Task | None) -> Task | None:
+        """Who goes on: let the strategy choose, do what passive actors do, until it is a task."""
+        ready = self.ready
+        while True:
+            if len(ready) > 1:
+                chosen = self.strategy.choose(ready, me)
+                usual = me if me is not None and not me.spins else default(ready, me)
+                self.usual.append((usual.role, usual.op))
+                if chosen is not usual:
+                    self.switches.append((self.choices, chosen.role))
+                self.choices += 1
+            elif ready and not (self.lazy and ready[0] is self._clock):
+                chosen = ready[0]
+            elif self.lazy:
+                self._rouse()
+                continue
+            else:
+                return None
+            if not chosen.passive:
+                return chosen  # type: ignore[return-value]  # only tasks are not passive
+            self.now += STEP
+            self.log.append((chosen.index, chosen.op, 0))
+            chosen.act(self)  # type: ignore[union-attr]  # passive ones act
+            if me is not None and me.state != "ready":
+                me = None  # the one who was about to go on was struck
+
+    def _rouse(self) -> None:
+        for task in self.lazy:
+            task.state = "ready"
+            self._insert(task)
+        self.lazy.clear()
+
+    def _go(self, me: Task, chosen: Task | None) -> None:
+        """Hand over to another task; returns when this one is chosen again."""
+        if chosen is me:
+            return
+        if chosen is None:
+            self._give_up()
+            self.backend.leave(me.carrier)
+        else:
+            self.current = chosen
+            self.backend.switch(me.carrier, chosen.carrier)
+        if self.over:
+            raise Over
+
+    def _give_up(self) -> None:
+        """Nobody can go on."""
+        self.over = True
+        self.outcome.ending = "deadlock"
+        self.outcome.blocked = describe_blocked(self.tasks, self.backend)
+
+    def _stop(self, ending: Ending, detail: str) -> None:
+        self.over = True
+        self.outcome.ending, self.outcome.detail = ending, detail
+        raise Over
+
+    # Time.
+
+    def _set_timer(self, task: Task, deadline: int) -> None:
+        if not self.timers:
+            self.ready.insert(0, self._clock)
+        self.timers[task] = deadline
+
+    def _drop_timer(self, task: Task) -> None:
+        if self.timers.pop(task, None) is not None and not self.timers:
+            self.ready.remove(self._clock)
+
+    def deadline(self, timeout: float) -> int:
+        """The virtual time that is `timeout` seconds from now."""
+        return self.now + int(timeout * SECOND)
+
+    # What was seen.
+
+    def schedule(self) -> Schedule:
+        """The decisions of this run, with their labels."""
+        counts: Counter[tuple[str, str]] = Counter()
+        chosen = dict(self.switches)
+        decisions = []
+        for at, usual in enumerate(self.usual):
+            counts[usual] += 1
+            if at in chosen:
+                role, op = usual
+                decisions.append(Decision(at=at, role=chosen[at], instead=role, op=op, nth=counts[usual]))
+        return Schedule(decisions=tuple(decisions))
+
+    def digest(self) -> str:
+        """Names this run: every step, in order."""
+        return hashlib.sha256(repr(self.log).encode()).hexdigest()[:16]
+
+    def fingerprint(self) -> int:
+        """Like `digest`, fast, and only within this process."""
+        return hash(tuple(self.log))
+
+    def class_fingerprint(self) -> int:
+        """Names the happens-before class: the order of steps on each object, and of each actor."""
+        orders: dict[int, list[tuple[int, str]]] = {}
+        for who, op, target in self.log:
+            if target:
+                orders.setdefault(target, []).append((who, op))
+        return hash(tuple((target, tuple(order)) for target, order in sorted(orders.items())))

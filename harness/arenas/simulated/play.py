@@ -1,0 +1,236 @@
+"""Plays a program inside the world: the client's lanes as tasks, puppets, gates and the census.
+
+The modules that make the calls (`stage`, `perform`, `puppet`, `ledger`) are the ones of the real arena,
+copied into the world. What is different here: nobody waits for a pool to settle, so that everything
+interleaves; gates are the kernel's own, since a worker may be killed while it waits at one; and workers
+report directly.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+import types
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from harness.arenas.simulated import kernel
+from harness.arenas.simulated.backends import Over
+from harness.arenas.simulated.thread_layer import Primitive
+from harness.values.history import Answered, Called, Finished, Leftover, Logged, Started, Uncaught
+from harness.values.operation import Census, Kill
+from harness.values.outcome import Facts
+from harness.values.program import epilogue
+
+if TYPE_CHECKING:
+    from harness.arenas.simulated.importer import Importer
+    from harness.arenas.simulated.kernel import Kernel
+    from harness.arenas.simulated.tasks import Task
+    from harness.values.history import Event
+    from harness.values.operation import Operation
+    from harness.values.program import Program
+
+_ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+
+
+class Notebook:
+    """What the recorder is in the real arena: the events of the run in progress."""
+
+    def __init__(self) -> None:
+        """Be empty."""
+        self.events: list[Event] = []
+
+    def write(self, event: Event) -> None:
+        """Add an event; what happens when the run is over does not count."""
+        k = kernel.running
+        if k is not None and not k.over:
+            self.events.append(event)
+
+
+def now() -> int:
+    """The virtual time, never the same twice."""
+    k = kernel.running
+    return 0 if k is None else k.stamp()
+
+
+def make_recorder() -> types.ModuleType:
+    """A module to be imported as the real arena's recorder."""
+    module = types.ModuleType("recorder")
+    vars(module).update(Recorder=Notebook, now=now)
+    return module
+
+
+class Gate(Primitive):
+    """A gate at which tasks wait; nothing is held there, so that a kill does no harm."""
+
+    __slots__ = ("_open",)
+
+    def __init__(self) -> None:
+        """Be closed."""
+        super().__init__()
+        self._open = False
+
+    def set(self) -> None:
+        """Open it."""
+        k = kernel.running
+        if k is None or k.over:
+            return
+        k.point("open", self.serial)
+        self._open = True
+        for task in self._waiters:
+            k.wake(task)
+
+    def wait(self) -> None:
+        """Return once it is open."""
+        k = kernel.running
+        if k is None:
+            return
+        k.point("gate", self.serial)
+        while not self._open:
+            k.block("gate", self, self._waiters, None)
+
+
+class Worker:
+    """A puppet's way home from a simulated worker process: `puppet._Line` without a socket."""
+
+    def __init__(self, stage: Any, k: Kernel) -> None:  # noqa: ANN401 - a stage of the world
+        """Report to this stage."""
+        self._stage = stage
+        self._kernel = k
+
+    def started(self, task: str, *, intact: bool) -> None:
+        """A task entered its body."""
+        me = self._kernel.current
+        self._stage.recorder.write(
+            Started(at=now(), task=task, pid=me.process.pid, thread=me.ident, intact=intact)
+        )
+        self._stage.mark("started", task, me.process.pid)
+
+    def finished(self, task: str) -> None:
+        """A task is about to leave its body."""
+        pid = self._kernel.current.process.pid
+        self._stage.recorder.write(Finished(at=now(), task=task, pid=pid))
+        self._stage.mark("finished", task, pid)
+
+    def pass_gate(self, gate: str) -> None:
+        """Wait at a gate."""
+        self._stage.gates[gate].wait()
+
+    def made(self, task: str, thing: object) -> None:
+        """Objects do not keep their identity across processes."""
+
+
+class Performance:
+    """One run of one program."""
+
+    def __init__(self, program: Program, target: str, importer: Importer, k: Kernel) -> None:
+        """Prepare the stage."""
+        self._program = program
+        self._kernel = k
+        self._puppet: Any = importer.load("harness.arenas.real.puppet")
+        self._perform: Any = importer.load("harness.arenas.real.perform")
+        stage_module: Any = importer.load("harness.arenas.real.stage")
+        self.notebook = Notebook()
+        self._blueprint = stage_module.Blueprint(target)
+        self._make_stage = stage_module.Stage
+        self._stage: Any = None
+        k.uncaught = self._uncaught
+
+    def play(self) -> None:
+        """The main task: all lanes, then the epilogue."""
+        k = self._kernel
+        stage = self._stage = self._make_stage(self._program, self._blueprint, self.notebook, lambda: None)
+        stage.gates = {name: Gate() for name in stage.gates}
+        stage.run = "r"
+        self._puppet.open_theatre("r", stage)
+        worker = Worker(stage, k)
+        self._puppet._Line = lambda _ticket: worker  # noqa: SLF001 - the world's own copy of the module
+        self._puppet._lines = types.SimpleNamespace()  # noqa: SLF001 - the same: a new line each time
+        stage.raise_curtain()
+        first, *others = self._program.lanes
+        lanes = [
+            k.spawn(partial(self._perform_all, lane.operations, number, 0), f"lane{number}", k.client)
+            for number, lane in enumerate(others, start=1)
+        ]
+        self._perform_all(first.operations, 0, 0)
+        for lane in lanes:
+            self._join(lane)
+        self._perform_all(epilogue(self._program), 0, len(first.operations))
+
+    def _join(self, lane: Task) -> None:
+        k = self._kernel
+        waiters: list[Task] = []
+        lane.at_end.append(lambda: [k.wake(task) for task in waiters])
+        while lane.state != "ended":
+            k.block("join lane", None, waiters, None)
+
+    def _perform_all(self, operations: tuple[Operation, ...], lane: int, first: int) -> None:
+        write, k = self.notebook.write, self._kernel
+        for call, step in enumerate(operations, start=first):
+            if isinstance(step, Kill):
+                self._await_victim(step)
+            write(Called(at=now(), call=call, lane=lane))
+            if isinstance(step, Census):
+                self._take_census()
+                outcome: Any = Facts(lines=())
+            else:
+                outcome = self._perform.perform(self._stage, step)
+            write(Answered(at=now(), call=call, outcome=outcome, lane=lane, thread=k.current.ident))
+
+    def _await_victim(self, step: Kill) -> None:
+        """A kill is aimed at somebody: wait until there is somebody, or nothing moves any more."""
+        self._stage.take_notice()
+        ledger = self._stage.ledgers[step.executor]
+        if step.task is not None and step.task not in ledger.inside:
+            self._kernel.settle()
+
+    def _take_census(self) -> None:
+        self._stage.drop_everything()
+        k = self._kernel
+        k.settle()
+        if self._left_over() is not None:
+            gc.collect()
+            k.settle()
+        left = self._left_over()
+        if left is not None:
+            self.notebook.write(left)
+
+    def _left_over(self) -> Leftover | None:
+        k = self._kernel
+        threads = [
+            task for task in k.client.tasks[1:]
+            if task.state not in ("ended", "killed") and not task.role.startswith("lane")
+        ]  # fmt: skip
+        processes = [each for each in k.processes[1:] if each.exitcode is None]
+        if not threads and not processes:
+            return None
+        return Leftover(
+            at=now(),
+            threads=tuple(task.role for task in threads),
+            processes=tuple(f"pid {each.pid}: {each.name}" for each in processes),
+        )
+
+    def _uncaught(self, task: Task, error: BaseException) -> None:
+        self.notebook.write(
+            Uncaught(
+                at=now(),
+                where=f"thread {task.role}",
+                error=type(error).__name__,
+                message=plain(str(error))[:200],
+            )
+        )
+
+    def unraisable(self, args: Any) -> None:  # noqa: ANN401 - what `sys.unraisablehook` is given
+        """An exception in a finaliser."""
+        if not isinstance(args.exc_value, Over):
+            name, text = type(args.exc_value).__name__, plain(str(args.exc_value))
+            self.notebook.write(Uncaught(at=now(), where="a finaliser", error=name, message=text[:200]))
+
+    def log(self, message: str) -> None:
+        """A record of the ``concurrent.futures`` logger."""
+        self.notebook.write(Logged(at=now(), message=plain(message)[:200]))
+
+
+def plain(text: str) -> str:
+    """A text without addresses, which differ from run to run."""
+    return _ADDRESS.sub("0x", text)

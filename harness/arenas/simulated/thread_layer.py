@@ -1,0 +1,491 @@
+"""The simulated `_thread`: locks, threads and thread-local data, for the private copy of `threading`."""
+
+from __future__ import annotations
+
+import _thread
+import types
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.arenas.simulated import kernel
+from harness.arenas.simulated.backends import Over
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.arenas.simulated.kernel import Kernel
+    from harness.arenas.simulated.tasks import Task
+
+MAIN_IDENT: Final = 1
+
+
+class Primitive:
+    """An object of the C layer that operations name by its number.
+
+    One that was made in a run lives in that run only: a finaliser that comes late, in a later run, finds it
+    dead. One that was made outside of a run, when a module was imported, is *eternal*: it is as new at the
+    beginning of each run.
+    """
+
+    __slots__ = ("__weakref__", "_born", "_epoch", "_eternal", "_waiters", "holder", "serial")
+
+    def __init__(self) -> None:
+        """Belong to the run in progress, if there is one."""
+        k = kernel.running
+        self._waiters: list[Task] = []
+        self.holder: Task | None = None  # who has it, or was the last to take it: for reports
+        self._epoch = k
+        self._eternal = k is None
+        self.serial = 0 if k is None else k.serial()
+        self._born = -1 if k is None else len(k.log)
+
+    def _lives_in(self, k: Kernel) -> bool:
+        """Whether it takes part in this run; an eternal one does, as it was after the import."""
+        if self._epoch is k:
+            return True
+        if not self._eternal:
+            return False
+        self._epoch = k
+        self.serial = k.serial()
+        self._waiters = []
+        self._renew()
+        return True
+
+    def _renew(self) -> None:
+        """Be as after the import."""
+
+
+def deadline_of(k: Kernel, timeout: float) -> int | None:
+    """The deadline of a C-level timeout, of which -1 means none."""
+    return None if timeout < 0 else k.deadline(timeout)
+
+
+class Lock(Primitive):
+    """`_thread.lock`. Any task may take it when it is free; there is no queue."""
+
+    __slots__ = ("_held", "_initially")
+
+    def __init__(self) -> None:
+        """Be free."""
+        super().__init__()
+        self._held = self._initially = False
+
+    def _renew(self) -> None:
+        self._held = self._initially
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002 - as in C
+        """Take it; see `threading.Lock.acquire`."""
+        k = kernel.running
+        if k is None:
+            return self._acquire_outside(blocking)
+        if self._epoch is not k and not self._lives_in(k):
+            return True
+        _check(blocking, timeout)
+        if k.over:
+            k.unwind()
+        # A lock that its maker takes at once is not known to anybody else yet.
+        elif self._born != len(k.log):
+            k.point("acquire" if blocking else "try", self.serial)
+        if not self._held:
+            self._take(k)
+            return True
+        return (bool(blocking and timeout) and self._wait(k, deadline_of(k, timeout))) or _failed(k)
+
+    def _wait(self, k: Kernel, deadline: int | None) -> bool:
+        me = k.current
+        while self._held:
+            in_time = k.block("acquire", self, self._waiters, deadline)
+            self._waiters.remove(me)
+            if not in_time:
+                return False
+        self._take(k)
+        return True
+
+    def _take(self, k: Kernel) -> None:
+        self._held = True
+        self.holder = k.current
+        if self._waiters:
+            for task in self._waiters:
+                if task.state == "ready" and not task.timed_out:
+                    k.rest(task)
+
+    def _acquire_outside(self, blocking: bool) -> bool:  # noqa: FBT001 - as above
+        if self._held and not blocking:
+            return False
+        if self._held:
+            raise RuntimeError("a lock that is held is waited for outside of a run")
+        self._held = self._initially = True
+        return True
+
+    def release(self) -> None:
+        """Let go of it; see `threading.Lock.release`."""
+        k = kernel.running
+        if k is None:
+            self._held = self._initially = False
+            return
+        if self._epoch is not k and not self._lives_in(k):
+            return
+        if not self._held:
+            raise RuntimeError("release unlocked lock")
+        self.let_go(k)
+        if not k.over:
+            k.point("released", 0)
+
+    def let_go(self, k: Kernel) -> None:
+        """Be free, and let whoever waits try again."""
+        self._held = False
+        for task in self._waiters:
+            k.wake(task)
+
+    def locked(self) -> bool:
+        """Whether somebody has it."""
+        k = kernel.running
+        if k is not None and not k.over:
+            k.point("try", self.serial)
+        return self._held
+
+    def _at_fork_reinit(self) -> None:
+        self._held = False
+
+    __enter__ = acquire
+    acquire_lock = acquire
+    release_lock = release
+    locked_lock = locked
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of it."""
+        self.release()
+
+    def __repr__(self) -> str:
+        """Say whether it is held; without an address, since those differ from run to run."""
+        return f"<{'locked' if self._held else 'unlocked'} _thread.lock object>"
+
+
+class RLock(Primitive):
+    """`_thread.RLock`: its owner may take it again."""
+
+    __slots__ = ("_count", "_owner")
+
+    def __init__(self) -> None:
+        """Be free."""
+        super().__init__()
+        self._owner: Task | None = None
+        self._count = 0
+
+    def _renew(self) -> None:
+        self._owner, self._count = None, 0
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002 - as in C
+        """Take it; see `threading.RLock.acquire`."""
+        k = kernel.running
+        if k is None or (self._epoch is not k and not self._lives_in(k)):
+            return True
+        _check(blocking, timeout)
+        me = k.current
+        if self._owner is me:
+            if k.over:
+                raise Over
+            self._count += 1
+            return True
+        if self._born != len(k.log):
+            k.point("acquire" if blocking else "try", self.serial)
+        elif k.over:
+            raise Over
+        if self._owner is None:
+            self._take(k, me, 1)
+            return True
+        return (bool(blocking and timeout) and self._wait(k, me, 1, deadline_of(k, timeout))) or _failed(k)
+
+    def _wait(self, k: Kernel, me: Task, count: int, deadline: int | None) -> bool:
+        while self._owner is not None:
+            in_time = k.block("acquire", self, self._waiters, deadline)
+            self._waiters.remove(me)
+            if not in_time:
+                return False
+        self._take(k, me, count)
+        return True
+
+    def _take(self, k: Kernel, me: Task, count: int) -> None:
+        self._owner, self._count = me, count
+        self.holder = me
+        for task in self._waiters:
+            if task.state == "ready" and not task.timed_out:
+                k.rest(task)
+
+    def release(self) -> None:
+        """Let go of it once; see `threading.RLock.release`."""
+        k = kernel.running
+        if k is None or (self._epoch is not k and not self._lives_in(k)):
+            return
+        if self._owner is not k.current:
+            if k.over:
+                return
+            raise RuntimeError("cannot release un-acquired lock")
+        self._count -= 1
+        if not self._count:
+            self._let_go(k)
+            if not k.over:
+                k.point("released", 0)
+
+    def _let_go(self, k: Kernel) -> None:
+        self._owner = None
+        for task in self._waiters:
+            k.wake(task)
+
+    def locked(self) -> bool:
+        """Whether somebody has it."""
+        return self._owner is not None
+
+    # What `threading.Condition` uses.
+
+    def _is_owned(self) -> bool:
+        k = kernel.running
+        return k is None or self._owner is k.current
+
+    def _recursion_count(self) -> int:
+        return self._count if self._is_owned() else 0
+
+    def _release_save(self) -> tuple[int, int]:
+        k = kernel.running
+        if k is None or k.over:
+            return (1, 0)
+        if self._owner is not k.current:
+            raise RuntimeError("cannot release un-acquired lock")
+        count = self._count
+        self._let_go(k)
+        k.point("released", 0)
+        return (count, 0)
+
+    def _acquire_restore(self, state: tuple[int, int]) -> None:
+        k = kernel.running
+        if k is None or k.over:
+            return
+        k.point("acquire", self.serial)
+        if self._owner is None:
+            self._take(k, k.current, state[0])
+        else:
+            self._wait(k, k.current, state[0], None)
+
+    def _at_fork_reinit(self) -> None:
+        self._owner, self._count = None, 0
+
+    __enter__ = acquire
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of it."""
+        self.release()
+
+    def __repr__(self) -> str:
+        """Say whether it is held; without an address, since those differ from run to run."""
+        return f"<{'unlocked' if self._owner is None else 'locked'} _thread.RLock object count={self._count}>"
+
+
+def _check(blocking: bool, timeout: float) -> None:  # noqa: FBT001 - as the caller has it
+    if timeout != -1:
+        if not blocking:
+            raise ValueError("can't specify a timeout for a non-blocking call")
+        if timeout < 0:
+            raise ValueError("timeout value must be a non-negative number")
+        if timeout > _thread.TIMEOUT_MAX:
+            raise OverflowError("timeout value is too large")
+
+
+def _failed(k: Kernel) -> bool:
+    k.current.spins += 1
+    return False
+
+
+class Local:
+    """`_thread._local`: every task sees attributes of its own."""
+
+    def __init__(self, /, *args: object, **kwargs: object) -> None:
+        """Keep nothing: the data is with the tasks."""
+        del args, kwargs
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - whatever was put there
+        """Look among the current task's own attributes first."""
+        own = _own(self)
+        if name in own:
+            return own[name]
+        if name == "__dict__":
+            return own
+        return object.__getattribute__(self, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set it for the current task."""
+        _own(self)[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        """Delete it for the current task."""
+        try:
+            del _own(self)[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def _own(local: Local) -> dict[str, Any]:
+    k = kernel.running
+    if k is None:
+        found: dict[str, Any] = object.__getattribute__(local, "__dict__")
+        return found
+    everything = k.current.locals
+    return everything.setdefault(id(local), {})
+
+
+class ThreadHandle(Primitive):
+    """`_thread._ThreadHandle` (3.13): how `threading.Thread` knows and joins its thread."""
+
+    __slots__ = ("_done", "_task")
+
+    def __init__(self) -> None:
+        """Stand for a thread that has not started."""
+        super().__init__()
+        self._task: Task | None = None
+        self._done = False
+
+    @property
+    def ident(self) -> int:
+        """The thread's number."""
+        return 0 if self._task is None else self._task.ident
+
+    def belongs_to(self, task: Task) -> None:
+        """Stand for this task from now on."""
+        self._task = self.holder = task
+        task.at_end.append(self._set_done)
+
+    def is_done(self) -> bool:
+        """Whether the thread has ended."""
+        k = kernel.running
+        if k is not None and not k.over and not self._done:
+            k.point("try", self.serial)
+            k.current.spins += not self._done
+        return self._done
+
+    def _set_done(self) -> None:
+        self._done = True
+        k = kernel.running
+        if k is not None:
+            for task in self._waiters:
+                k.wake(task)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the thread's end."""
+        k = kernel.running
+        if k is None or (self._epoch is not k and not self._lives_in(k)):
+            return
+        if self._task is k.current:
+            raise RuntimeError("Cannot join current thread")
+        k.point("join", self.serial)
+        deadline = None if timeout is None or timeout < 0 else k.deadline(timeout)
+        me = k.current
+        while not self._done:
+            in_time = k.block("join", self, self._waiters, deadline)
+            self._waiters.remove(me)
+            if not in_time:
+                return
+
+
+def _start(
+    function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any], *, daemon: bool
+) -> Task:
+    k = kernel.running
+    if k is None:
+        raise RuntimeError("can't start new thread: no run is in progress")
+    k.point("start", 0)
+    parent = k.current
+    parent.children += 1
+    return k.spawn(
+        lambda: function(*args, **kwargs),
+        f"{parent.role}/T{parent.children}",
+        parent.process,
+        daemon=daemon,
+    )
+
+
+def start_new_thread(
+    function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+) -> int:
+    """`_thread.start_new_thread`."""
+    return _start(function, args, kwargs or {}, daemon=True).ident
+
+
+def start_joinable_thread(
+    function: Callable[[], object],
+    handle: ThreadHandle | None = None,
+    daemon: bool = True,  # noqa: FBT001, FBT002 - as in C
+) -> ThreadHandle:
+    """`_thread.start_joinable_thread` (3.13)."""
+    handle = ThreadHandle() if handle is None else handle
+    handle.belongs_to(_start(function, (), {}, daemon=daemon))
+    return handle
+
+
+def get_ident() -> int:
+    """The current task's number."""
+    k = kernel.running
+    return MAIN_IDENT if k is None else k.current.ident
+
+
+def set_sentinel() -> Lock:
+    """`_thread._set_sentinel` (to 3.12): a lock that is released when the current thread ends."""
+    lock = Lock()
+    k = kernel.running
+    if k is not None:
+        k.current.at_end.append(lambda: lock.let_go(k))
+    return lock
+
+
+def _make_handle(_ident: int) -> ThreadHandle:
+    return ThreadHandle()
+
+
+def excepthook(args: Any) -> None:  # noqa: ANN401 - a structure of the C layer
+    """What `threading` calls for an exception that a thread did not handle."""
+    k = kernel.running
+    if k is not None and args.exc_type is not SystemExit and not isinstance(args.exc_value, Over):
+        k.uncaught(k.current, args.exc_value)
+
+
+_SIMULATED: dict[str, Any] = {
+    "LockType": Lock,
+    "RLock": RLock,
+    "_ThreadHandle": ThreadHandle,
+    "_excepthook": excepthook,
+    "_get_main_thread_ident": lambda: MAIN_IDENT,
+    "_is_main_interpreter": lambda: True,
+    "_local": Local,
+    "_make_thread_handle": _make_handle,
+    "_set_sentinel": set_sentinel,
+    "_shutdown": lambda: None,
+    "allocate": Lock,
+    "allocate_lock": Lock,
+    "daemon_threads_allowed": lambda: True,
+    "get_ident": get_ident,
+    "get_native_id": get_ident,
+    "lock": Lock,
+    "set_name": lambda _name: None,
+    "start_joinable_thread": start_joinable_thread,
+    "start_new": start_new_thread,
+    "start_new_thread": start_new_thread,
+}
+
+_HARMLESS: Final = ("TIMEOUT_MAX", "_ExceptHookArgs", "_NAME_MAXLEN", "error", "stack_size")
+
+_REFUSED: Final = ("_count", "_get_name", "exit", "exit_thread", "interrupt_main")
+
+
+def make_module() -> types.ModuleType:
+    """A module to be imported as `_thread`: the names that this Python's has, and no others."""
+    module = types.ModuleType("_thread")
+    for name in _HARMLESS:
+        if hasattr(_thread, name):
+            setattr(module, name, getattr(_thread, name))
+    for name, thing in _SIMULATED.items():
+        if hasattr(_thread, name):
+            setattr(module, name, thing)
+    return module
+
+
+def unknown_names() -> set[str]:
+    """Names in this Python's `_thread` that nobody has thought about yet."""
+    known = {*_SIMULATED, *_HARMLESS, *_REFUSED}
+    return {name for name in vars(_thread) if not name.startswith("__")} - known
