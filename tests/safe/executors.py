@@ -625,7 +625,8 @@ class PollingCrew(Crew):
     def __init__(self, workers: int, prefix: str) -> None:
         """Begin without any thread."""
         super().__init__()
-        self._inbox: queue.SimpleQueue[Work] = queue.SimpleQueue()
+        # No `SimpleQueue`: its `get` may outwait its timeout for ever if another was quicker (3.11, 3.12).
+        self._inbox: deque[Work] = deque()
         self._workers = workers
         self._prefix = prefix
         self._threads: list[threading.Thread] = []
@@ -636,7 +637,7 @@ class PollingCrew(Crew):
             return
         if not self._threads:
             self._start_threads()
-        self._inbox.put(work)
+        self._inbox.append(work)
 
     def _start_threads(self) -> None:
         for number in range(self._workers):
@@ -654,10 +655,11 @@ class PollingCrew(Crew):
             # Looked at first: nothing comes after the closing, so what is not there now will never be.
             last_look = self.closed
             try:
-                work = self._inbox.get(timeout=self.PAUSE)
-            except queue.Empty:
+                work = self._inbox.popleft()
+            except IndexError:
                 if last_look:
                     return
+                time.sleep(self.PAUSE)
                 continue
             time.sleep(self.PAUSE)
             self.do(work)
