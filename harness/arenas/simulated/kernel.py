@@ -15,7 +15,6 @@ Time is virtual: a step takes a microsecond, and nothing else takes any time but
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -23,7 +22,7 @@ from harness.arenas.simulated.actor import default
 from harness.arenas.simulated.backends import Over
 from harness.arenas.simulated.deadlock import describe_blocked
 from harness.arenas.simulated.tasks import Process, Task
-from harness.values.schedule import Decision, Schedule
+from harness.values.schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,11 +113,8 @@ class Kernel:
         self.processes: list[Process] = []
         self.lazy: list[Task] = []
         self.log: list[tuple[int, str, int]] = []  # who, operation, object; a step each
-        self.usual: list[
-            tuple[str, str]
-        ] = []  # at each choice point, who would have gone on, about to do what
-        self.switches: list[tuple[int, str]] = []  # choice points that went to another role
-        self.choices = 0
+        self.went: list[tuple[str, str]] = []  # at each choice point, who went next, about to do what
+        self.preempted: dict[int, tuple[str, str]] = {}  # where that was not the default: what was
         self.over = False
         self.outcome = Outcome()
         self.unwinding = 0
@@ -259,6 +255,22 @@ class Kernel:
         if len(self.log) > self.limit:
             self._stop("livelock", f"more than {self.limit} steps")
 
+    def statement(self, number: int, op: str) -> None:
+        """A choice point before a statement of instrumented code."""
+        me = self.current
+        me.op = op
+        me.target = 0
+        me.where = number
+        me.spins = 0
+        self.now += STEP
+        if len(self.ready) > 1:
+            chosen = self._choose(me)
+            if chosen is not me:
+                self._go(me, chosen)
+        self.log.append((me.index, op, 0))
+        if len(self.log) > self.limit:
+            self._stop("livelock", f"more than {self.limit} steps")
+
     def unwind(self) -> None:
         """A task that is taken off the stage still does something: let it, for a while."""
         self.unwinding += 1
@@ -353,10 +365,9 @@ class Kernel:
             if len(ready) > 1:
                 chosen = self.strategy.choose(ready, me)
                 usual = me if me is not None and not me.spins else default(ready, me)
-                self.usual.append((usual.role, usual.op))
                 if chosen is not usual:
-                    self.switches.append((self.choices, chosen.role))
-                self.choices += 1
+                    self.preempted[len(self.went)] = (usual.role, usual.op)
+                self.went.append((chosen.role, chosen.op))
             elif ready and not (self.lazy and ready[0] is self._clock):
                 chosen = ready[0]
             elif self.lazy:
@@ -421,15 +432,7 @@ class Kernel:
 
     def schedule(self) -> Schedule:
         """The decisions of this run, with their labels."""
-        counts: Counter[tuple[str, str]] = Counter()
-        chosen = dict(self.switches)
-        decisions = []
-        for at, usual in enumerate(self.usual):
-            counts[usual] += 1
-            if at in chosen:
-                role, op = usual
-                decisions.append(Decision(at=at, role=chosen[at], instead=role, op=op, nth=counts[usual]))
-        return Schedule(decisions=tuple(decisions))
+        return Schedule.of_run(self.went, self.preempted)
 
     def digest(self) -> str:
         """Names this run: every step, in order."""

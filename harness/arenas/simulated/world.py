@@ -25,16 +25,28 @@ from harness.arenas.simulated import (
 )
 from harness.arenas.simulated.importer import Importer
 from harness.arenas.simulated.kernel import Kernel
+from harness.arenas.simulated.source_text import HOOK, SourceText
 from harness.values.history import History, Slow, Stuck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from harness.arenas.simulated.actor import Strategy
+    from harness.arenas.simulated.instrument import Point
     from harness.arenas.simulated.kernel import Ending
+    from harness.values.granularity import Granularity
     from harness.values.program import Program
 
 _numbers = itertools.count()
+
+_ALWAYS = (
+    "concurrent.futures.thread",
+    "concurrent.futures.process",
+    "harness.arenas.real.perform",
+    "harness.arenas.real.puppet",
+    "harness.arenas.real.stage",
+)
+"""Loaded before the first run, though it may not need them: nothing should happen for the first time in a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +69,20 @@ class Run:
 class World:
     """Modules of its own, in which programs run on one subject."""
 
-    def __init__(self, target: str, *, backend: Callable[[], backends.Backend] = backends.best) -> None:
+    def __init__(
+        self,
+        target: str,
+        *,
+        granularity: Granularity = "synchronisation",
+        backend: Callable[[], backends.Backend] = backends.best,
+    ) -> None:
         """Load the subject ``package.module:Name``.
 
         Raises:
             Uncontrolled: it needs something that the world cannot control.
         """
         self._target = target
+        self._text = SourceText(granularity)
         self._backend = backend
         self._identities = identity.Identities()
         simulated = {
@@ -83,19 +102,17 @@ class World:
         self._importer = Importer(
             f"exh_world_{next(_numbers)}",
             simulated,
-            compiler=lambda source, file, _name: compile(source, file, "exec", dont_inherit=True),
-            special={"id": self._identities.number, "__build_class__": identity.build_class},
+            compiler=self._text.compile,
+            special={
+                "id": self._identities.number,
+                "__build_class__": identity.build_class,
+                HOOK: self._text.hook,
+            },
         )
         importlib_facade.import_module = self._importer.import_module  # type: ignore[attr-defined]  # an open namespace
         self._importer.loaded = self._remember
         self._states: list[tuple[dict[str, Any], dict[str, Any]]] = []
-        for name in (
-            "concurrent.futures.thread",
-            "concurrent.futures.process",
-            "harness.arenas.real.perform",
-            "harness.arenas.real.puppet",
-            "harness.arenas.real.stage",
-        ):
+        for name in _ALWAYS:
             self._importer.load(name)
         self._importer.load(target.partition(":")[0])
         self._states = [(vars(module), _state_of(module)) for module in self._importer.modules.values()]
@@ -144,6 +161,16 @@ class World:
             count.wind_back()
         for namespace, state in self._states:
             _restore(namespace, state)
+
+    @property
+    def points(self) -> Sequence[Point]:
+        """What the numbers of statements stand for; number 0 stands for nowhere."""
+        return self._text.points
+
+    @property
+    def sources(self) -> str:
+        """Names the sources that this world runs, by sixteen hexadecimal digits."""
+        return self._text.digest()
 
     def close(self) -> None:
         """Forget the modules."""
