@@ -104,7 +104,7 @@ class _Baton:
     __slots__ = ("body", "ended", "ident", "started", "turn")
 
     def __init__(self, body: Callable[[], None]) -> None:
-        self.body = body
+        self.body: Callable[[], None] | None = body
         self.turn = threading.Lock()
         self.turn.acquire()
         self.started = False
@@ -161,9 +161,12 @@ class Threads:
 
     def _live(self, carrier: _Baton) -> None:
         carrier.ident = threading.get_ident()
+        body, carrier.body = carrier.body, None
+        assert body is not None  # noqa: S101 - for mypy: a carrier is entered for the first time once
         try:
-            carrier.body()
+            body()
         finally:
+            del body  # what a thread ran is let go of when it ends, as a greenlet does
             carrier.ended = True
             self._hub.release()
 

@@ -261,7 +261,6 @@ class Kernel:
         me.op = op
         me.target = 0
         me.where = number
-        me.spins = 0
         self.now += STEP
         if len(self.ready) > 1:
             chosen = self._choose(me)

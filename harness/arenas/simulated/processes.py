@@ -211,14 +211,6 @@ class BaseProcess(Primitive):
             raise ValueError("process not started")
         return self._process
 
-    def __hash__(self) -> int:
-        """The number of the object, since addresses differ from run to run."""
-        return self.serial
-
-    def __eq__(self, other: object) -> bool:
-        """Be equal to itself."""
-        return self is other
-
     def __repr__(self) -> str:
         """Name it."""
         return f"<Process {self.name}>"

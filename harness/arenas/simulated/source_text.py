@@ -1,4 +1,4 @@
-"""The sources that a world runs: compiled with preemption points where they are wanted, and named by a digest."""
+"""The sources that a world runs: compiled with preemption points, and named by a digest."""
 
 from __future__ import annotations
 

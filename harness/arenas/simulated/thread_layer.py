@@ -26,7 +26,7 @@ class Primitive:
     beginning of each run.
     """
 
-    __slots__ = ("__weakref__", "_born", "_epoch", "_eternal", "_waiters", "holder", "serial")
+    __slots__ = ("__weakref__", "_born", "_epoch", "_eternal", "_hash", "_waiters", "holder", "serial")
 
     def __init__(self) -> None:
         """Belong to the run in progress, if there is one."""
@@ -37,6 +37,11 @@ class Primitive:
         self._eternal = k is None
         self.serial = 0 if k is None else k.serial()
         self._born = -1 if k is None else len(k.log)
+        self._hash = self.serial  # the same for all eternal ones: sets of them keep the order of insertion
+
+    def __hash__(self) -> int:
+        """A number, since addresses differ from run to run."""
+        return self._hash
 
     def _lives_in(self, k: Kernel) -> bool:
         """Whether it takes part in this run; an eternal one does, as it was after the import."""
@@ -139,7 +144,7 @@ class Lock(Primitive):
     def locked(self) -> bool:
         """Whether somebody has it."""
         k = kernel.running
-        if k is not None and not k.over:
+        if k is not None and not k.over and (self._epoch is k or self._lives_in(k)):
             k.point("try", self.serial)
         return self._held
 
@@ -355,7 +360,7 @@ class ThreadHandle(Primitive):
     def is_done(self) -> bool:
         """Whether the thread has ended."""
         k = kernel.running
-        if k is not None and not k.over and not self._done:
+        if k is not None and not k.over and (self._epoch is k or self._lives_in(k)):
             k.point("try", self.serial)
             k.current.spins += not self._done
         return self._done

@@ -46,7 +46,7 @@ _ALWAYS = (
     "harness.arenas.real.puppet",
     "harness.arenas.real.stage",
 )
-"""Loaded before the first run, though it may not need them: nothing should happen for the first time in a run."""
+"""Loaded before the first run, whatever it needs: nothing should happen for the first time in a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
