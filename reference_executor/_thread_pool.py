@@ -13,6 +13,7 @@ stalled callback costs its own thread only.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import itertools
 import queue
 import threading
@@ -210,12 +211,14 @@ class Crew:
         """Empty the queue of work. `None`, which sends threads home, stays in it."""
         items = []
         farewell = False
-        while not self.queue.empty():
-            item = self.queue.get_nowait()
-            if item is None:
-                farewell = True
-            else:
-                items.append(item)
+        # Not "while it is not empty": the threads take from it as well, without the lock.
+        with contextlib.suppress(queue.Empty):
+            while True:
+                item = self.queue.get_nowait()
+                if item is None:
+                    farewell = True
+                else:
+                    items.append(item)
         self._demand -= len(items)
         if farewell:
             self.queue.put(None)

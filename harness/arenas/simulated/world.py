@@ -11,6 +11,7 @@ import types
 import weakref
 from collections import deque
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from harness.arenas.simulated import (
@@ -148,6 +149,7 @@ class World:
             events.append(Stuck(at=k.now + 1, stacks=outcome.blocked))
         elif outcome.ending == "livelock":
             events.append(Slow(at=k.now + 1, reason=outcome.detail))
+        events.sort(key=attrgetter("at"))  # a callback is noted at its end, with the stamp of its beginning
         return Run(
             program=program, client=k.client.pid, events=tuple(events), ending=outcome.ending,
             detail=outcome.detail, kernel=k,
