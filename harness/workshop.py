@@ -16,12 +16,14 @@ from harness.arenas.real.custody import sweep_the_dead
 from harness.arenas.real.journal import Journal, left_behind
 from harness.check.baseline import Baseline
 from harness.check.choice import chosen_rules
+from harness.check.compare import Archive
 from harness.check.corpus import find, keep
 from harness.check.finding import Item
+from harness.check.law import Law
 from harness.check.profile import UsageError, profile_named, seconds
 from harness.check.replay import replay, unfair
-from harness.check.resolve import STANDARD, resolve, shape_of
-from harness.check.search import Law, Search
+from harness.check.resolve import STANDARD, peers_of, resolve, shape_of
+from harness.check.search import Search
 from harness.generation.machines import themes_for
 from harness.plugin import executors, flag, option, random_seed
 from harness.progress import Progress
@@ -88,6 +90,8 @@ class Workshop:
         self._journal: Journal | None = None
         self._scratch: Path | None = None
         self._subjects: list[Subject] = []
+        self._others: dict[str, Subject | None] = {}  # peers that are no subjects of this run
+        self._archive = Archive()
         self._jobs: list[Job] = []
         self._begun = 0.0
         self._done = 0
@@ -243,8 +247,21 @@ class Workshop:
             arena=self.arena, subject=job.subject, theme=job.theme, profile=self.profile, seed=self.seed,
             law=self.law, share=self._share(), patience=self.patience,
             tell=self._tell, shout=self._progress.tell,
+            peers=lambda: self._peers(job.subject), archive=self._archive,
             folder=None if self._explicit else self._home / "examples" / slug,
         )  # fmt: skip
+
+    def _peers(self, subject: Subject) -> tuple[Subject, ...]:
+        """The executors to compare a subject with; one that cannot be used here is left out."""
+        known = {each.target: each for each in self._subjects}
+        for target in peers_of(subject):
+            if target not in known and target not in self._others:
+                try:
+                    self._others[target] = resolve(self.arena, target)
+                except SubjectError:
+                    self._others[target] = None
+        found = (known.get(target) or self._others.get(target) for target in peers_of(subject))
+        return tuple(each for each in found if each is not None)
 
     def _share(self) -> float:
         """An item's part of the budget: what earlier items did not use goes to the later ones."""
@@ -258,6 +275,9 @@ class Workshop:
         for finding in item.findings:
             if finding.standing != "deviation":
                 keep(self._home / "corpus", finding.token, finding.short)
+        for comparison in item.comparisons:
+            for each in comparison.divergences:
+                keep(self._home / "corpus", each.token, each.short)
 
     def _still_fails(self, subject: Subject, token: Token) -> bool:
         return replay(self.arena, subject, token, self.law, patience=self.patience, times=3).failed > 0

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -86,10 +86,10 @@ class Executor(concurrent.futures.Executor):
         exc_type: type[BaseException] | None,
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
-    ) -> bool | None:
+    ) -> Literal[False]:
         """Shut down and wait; an exception of the block goes on."""
         self.shutdown(wait=True)
-        return None
+        return False
 
 
 def available_cpus() -> int:

@@ -47,6 +47,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
 """Who may import what."""
 
 EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("harness.check.compare", "time"): "comparing takes a share of an item's time",
     ("harness.check.search", "time"): "a search ends when its share of the budget is spent",
     ("harness.check.replay", "time"): "tells how long the tries took and when to stop repeating",
     ("harness.workshop", "time"): "divides the budget of the run among its items",

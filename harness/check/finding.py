@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from harness.judge.comparison import nameless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Standing: TypeAlias = Literal["violated", "deviation", "unconfirmed"]
+
+STANDINGS = ("forbidden", "diverging", "known", "passing", "alike")
+"""How a program may stand in a `Comparison`, the gravest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +57,39 @@ class Exercise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Divergence:
+    """A call that ends differently on the subject and on a peer, both times, and no rule decides.
+
+    `programs` counts the programs in which such a difference was seen; the token is the smallest of them.
+    """
+
+    call: str
+    ours: str
+    theirs: str
+    programs: int
+    token: str
+    short: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The same programs on the subject and on a peer, each counted once, by the gravest that was seen.
+
+    `forbidden`: the subject breaks a rule there; `known`: a known deviation, or a fault of the peer's;
+    `diverging`: rules allow both; `passing`: what differed did not differ again when both were repeated.
+    """
+
+    peer: str
+    programs: int
+    alike: int
+    forbidden: int
+    known: int
+    diverging: int
+    passing: int
+    divergences: tuple[Divergence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """What one item (a subject and a theme) did and found."""
 
@@ -71,6 +112,7 @@ class Item:
     capabilities: tuple[str, ...] = ()
     inherited: tuple[str, ...] = ()
     possible: tuple[str, ...] = ()  # deviations that concern this subject
+    comparisons: tuple[Comparison, ...] = ()
 
     @property
     def proved_nothing(self) -> bool:
@@ -84,3 +126,22 @@ class Item:
             each for each in self.findings
             if each.standing == "violated" and each.level in levels and not each.baseline
         ]  # fmt: skip
+
+
+def merged(comparisons: Iterable[Comparison]) -> tuple[Comparison, ...]:
+    """The comparisons of several items, brought together for each peer."""
+    found: dict[str, Comparison] = {}
+    for each in comparisons:
+        known = found.get(each.peer)
+        found[each.peer] = each if known is None else _added(known, each)
+    return tuple(found.values())
+
+
+def _added(one: Comparison, other: Comparison) -> Comparison:
+    counts = {name: getattr(one, name) + getattr(other, name) for name in ("programs", *STANDINGS)}
+    kinds: dict[tuple[str, str, str], Divergence] = {}
+    for each in (*one.divergences, *other.divergences):
+        kind = (nameless(each.call), nameless(each.ours), nameless(each.theirs))
+        programs = each.programs + (kinds[kind].programs if kind in kinds else 0)
+        kinds[kind] = replace(kinds.get(kind, each), programs=programs)
+    return replace(one, **counts, divergences=tuple(kinds.values()))

@@ -14,7 +14,7 @@ from harness.model.progress import objection
 
 if TYPE_CHECKING:
     from harness.arenas.real.arena import Patience, RealArena
-    from harness.check.search import Law
+    from harness.check.law import Law
     from harness.values.subject import Subject
     from harness.values.token import Token
 

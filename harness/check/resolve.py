@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import concurrent.futures
+import importlib.util
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.arenas.real.arena import RealArena
 
 _CLASSES = {"thread": "ThreadPoolExecutor", "process": "ProcessPoolExecutor"}
-if "InterpreterPoolExecutor" in concurrent.futures.__all__:
+if sys.version_info >= (3, 14) and importlib.util.find_spec("_interpreters") is not None:
     _CLASSES["interpreter"] = "InterpreterPoolExecutor"
 _ALIASES = {
     f"{module}:{name}": f"{family}.{kind}"
@@ -28,8 +28,20 @@ _ALIASES = {
 STANDARD = tuple(_ALIASES)
 """The import paths that a run without ``--executor`` checks: the reference, then the standard library."""
 
+_SPOKEN_OF = frozenset({"cancel_futures", "map_chunksize", "map_timeout", "thread_name_prefix"})
+"""The capabilities that programs make use of; executors that differ in others have the same shape."""
+
 _SPARE = 2  # queued calls beyond one per worker: the extra one, and one that is being moved
 _WORKERS = 3  # the largest pool that programs make
+
+
+def peers_of(subject: Subject) -> tuple[str, ...]:
+    """The import paths of what an executor is compared with: the reference and the standard library's."""
+    return tuple(
+        target
+        for target, name in _ALIASES.items()
+        if name.endswith(f".{subject.kind}") and target != subject.target
+    )
 
 
 def resolve(arena: RealArena, target: str, *, fifo: bool = True) -> Subject:
@@ -86,7 +98,7 @@ def shape_of(subject: Subject) -> Shape:
         inline=subject.inline,
         prefetch=subject.prefetch,
         starts=starts,
-        capabilities=frozenset(subject.capabilities),
+        capabilities=_SPOKEN_OF.intersection(subject.capabilities),
         dies=subject.kind == "process",
         single=subject.single,
     )

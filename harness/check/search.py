@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from harness.arenas.real.arena import Patience, SubjectError
+from harness.check.compare import Archive, Peers, Seen
 from harness.check.finding import Exercise, Finding, Item
 from harness.check.picture import draw_picture
 from harness.check.reduce import reduce, weight
@@ -24,14 +25,14 @@ from harness.values.token import Token
 from harness.values.verdict import Judgement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from harness.arenas.real.arena import RealArena
+    from harness.check.law import Law
     from harness.check.profile import Profile
     from harness.values.deviation import Deviation
     from harness.values.program import Program
-    from harness.values.rule import Rule
     from harness.values.subject import Subject
     from harness.values.verdict import Witness
 
@@ -51,14 +52,6 @@ _HASTE = Patience(glance=0.02, settle=0.05, hang=0.06, slow=5.0)
 _SECOND_LOOKS = 2  # of an item at programs that were too slow to tell: each may take half a minute
 _AT_LEAST = 10  # programs of an item, whatever its share of time
 _OPENING = 20  # programs drawn and run ahead: the first verdicts do not wait until all are drawn
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Law:
-    """What is judged by: the rules, and what is excused."""
-
-    rules: Mapping[str, Rule]
-    deviations: tuple[Deviation, ...] = ()
 
 
 @dataclass(slots=True)
@@ -93,7 +86,8 @@ class Search:
     """The search of one item.
 
     `seed` is that of the run; `share` is the item's part of its budget, in seconds. `tell` is given what is
-    being done, again and again, and `shout` what should be known at once.
+    being done, again and again, and `shout` what should be known at once. `peers` finds the executors to
+    compare with, and `archive` has what other items have seen of them.
     """
 
     arena: RealArena
@@ -107,6 +101,8 @@ class Search:
     folder: Path | None = None
     tell: Callable[[str], None] = lambda _line: None
     shout: Callable[[str], None] = lambda _line: None
+    peers: Callable[[], tuple[Subject, ...]] = tuple
+    archive: Archive = field(default_factory=Archive)
     _met: Counter[str] = field(default_factory=Counter)
     _programs: Counter[str] = field(default_factory=Counter)
     _sightings: dict[tuple[str, str], Sighting] = field(default_factory=dict)
@@ -120,6 +116,14 @@ class Search:
     _stillness: float = 0.0
     _digest: str = ""
     _planned: int = 0
+    _compared: Peers = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is compared yet."""
+        self._compared = Peers(
+            arena=self.arena, subject=self.subject, law=self.law, archive=self.archive, find=self.peers,
+            patience=self.patience,
+        )  # fmt: skip
 
     def search(self) -> Item:
         """Do all of it."""
@@ -173,6 +177,7 @@ class Search:
             capabilities=tuple(sorted(self.subject.capabilities)),
             inherited=tuple(name for name, who in self.subject.components if who == "cpython"),
             possible=tuple(each.id for each in self.law.deviations if concerns(each, self.subject)),
+            comparisons=self._compared.comparisons(),
         )  # fmt: skip
 
     # Searching.
@@ -218,6 +223,7 @@ class Search:
                 continue
             others = tuple(rule for rule in rules if rule != witness.rule)
             self._sight(Sighting(program, history, witness, excused, self._run, consequences=others))
+        self._compared.look(Seen(history=history, pairs=tuple(pairs)))
 
     def _sight(self, sighting: Sighting) -> None:
         """Keep a sighting: the first, with the smallest program of all."""

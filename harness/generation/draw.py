@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import unittest
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ class Enough(BaseException):
     """Ends a search at once; Hypothesis does not catch it."""
 
 
+@functools.lru_cache(maxsize=16)  # subjects of the same shape get the same programs, one after the other
 def draw(theme: str, shape: Shape, number: int, count: int) -> tuple[Program, ...]:
     """Draw at most `count` distinct programs of a theme; `number` is the seed."""
     found: dict[str, Program] = {}

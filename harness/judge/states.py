@@ -11,10 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from harness.judge.case import FOREVER, Call, Case, Track, timed_out
+from harness.judge.tally import Tally
 from harness.model.future import (
     CLAIMED,
     INSIDE,
     PENDING,
+    Answer,
     Body,
     Circumstances,
     Phase,
@@ -29,9 +31,7 @@ from harness.values import operation as op
 from harness.values.outcome import Raised, Returned, States
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from harness.judge.tally import Tally
+    from collections.abc import Iterable, Iterator
 
 _CANCELLED = frozenset(State(Phase.CANCELLED, body) for body in Body)
 _FINISHED = frozenset(State(Phase.FINISHED, body) for body in Body)
@@ -108,6 +108,28 @@ def judge_states(case: Case, tally: Tally) -> None:
         _Explainer(case, tally, track).explain()
 
 
+def unexplained(case: Case) -> tuple[str, ...]:
+    """The futures for which no order of what was seen agrees with the model, be there a rule or not."""
+    return tuple(
+        track.name for track in case.tracks.values() if not _Explainer(case, Tally(case), track).explain()
+    )
+
+
+def foretold(case: Case, track: Track) -> dict[int, tuple[Answer, ...]]:
+    """The calls about a future, by number, to which the model knows one answer only, with that answer.
+
+    What was seen before counts; where it cannot be explained, nothing is foretold any more.
+    """
+    explainer = _Explainer(case, Tally(case), track)
+    explainer.explain()
+    return explainer.foretold
+
+
+def phases_during(case: Case, track: Track, call: Call) -> frozenset[Phase]:
+    """The phases in which a future may have been during a call about something else; none if unexplained."""
+    return _Explainer(case, Tally(case), track).phases_during(call)
+
+
 class _Explainer:
     """Walks along the events of one future with all the configurations that explain them so far."""
 
@@ -116,16 +138,38 @@ class _Explainer:
         self.tally = tally
         self.track = track
         self.now: frozenset[Configuration] = frozenset({(PENDING, ())})
+        self.foretold: dict[int, tuple[Answer, ...]] = {}
         self.sendable = track.task.script.argument >= 0
         self.submitted = next(
             (call.begin for call in case.calls if getattr(call.step, "future", None) == track.name),
             track.accepted,
         )
 
-    def explain(self) -> None:
-        """Follow the events until they end, or something cannot be explained."""
-        previous = self.submitted
-        for at, kind, call in self._events():
+    def explain(self) -> bool:
+        """Follow the events until they end, or (then the answer is False) something cannot be explained."""
+        return self._follow(self._events()) is not None
+
+    def phases_during(self, call: Call) -> frozenset[Phase]:
+        """The phases that are possible from the beginning of a call to its end."""
+        events = self._events()
+        previous = self._follow(event for event in events if event[0] < call.begin)
+        if previous is None or call.begin < self.submitted:
+            return frozenset()
+        self._let_happen(previous, call.begin)
+        phases = self._phases()
+        previous = self._follow((event for event in events if call.begin <= event[0] < call.end), call.begin)
+        if previous is None:
+            return frozenset()
+        self._let_happen(previous, call.end)
+        return phases | self._phases()
+
+    def _phases(self) -> frozenset[Phase]:
+        return frozenset(state.phase for state, _ in self.now)
+
+    def _follow(self, events: Iterable[tuple[int, str, Call | None]], since: int | None = None) -> int | None:
+        """Follow events; returns the stamp of the last, or None if there was one that cannot be explained."""
+        previous = self.submitted if since is None else since
+        for at, kind, call in events:
             self._let_happen(previous, at)
             previous = at
             if kind == "begin" and call is not None:
@@ -137,7 +181,8 @@ class _Explainer:
             else:
                 self._task_event(kind)
             if not self.now:
-                return
+                return None
+        return previous
 
     def _events(self) -> list[tuple[int, str, Call | None]]:
         found: list[tuple[int, str, Call | None]] = []
@@ -190,6 +235,9 @@ class _Explainer:
             for state, pending in self.now
             if not _find(pending, call.index).ahead
         }
+        possible = {tuple(word for word, _ in each[1]) for each in through}
+        if len(possible) == 1:
+            self.foretold[call.index] = next(iter(possible))
         kept = {each for each in through if tuple(word for word, _ in each[1]) == heard}
         for place, (question, word) in enumerate(zip(questions(call), heard, strict=True)):
             so_far = [each for each in through if tuple(said for said, _ in each[1][:place]) == heard[:place]]

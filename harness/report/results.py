@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
+from harness.check.finding import merged
 from harness.values.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from harness.check.finding import Finding, Item
+    from harness.check.finding import Comparison, Finding, Item
     from harness.values.rule import Draft, Rule
 
 SCHEMA = 1
@@ -68,6 +69,16 @@ class Results:
                 for name, draft in self.drafts.items()
             ]
         return found
+
+    def comparisons(self) -> list[tuple[str, Comparison]]:
+        """Each subject with what comparing it with each of its peers came to."""
+        return [
+            (subject, each)
+            for subject in self.subjects()
+            for each in merged(
+                [one for item in self.items if item.subject == subject for one in item.comparisons]
+            )
+        ]
 
     def stale(self) -> list[tuple[str, str]]:
         """Deviations that concern a subject and did not show in this run."""
@@ -130,6 +141,7 @@ def write_results(results: Results, folder: Path, facts: Mapping[str, Any]) -> P
             "stale": [{"subject": subject, "deviation": name} for subject, name in results.stale()],
         },
         "results": [asdict(row) for row in results.rows()],
+        "comparisons": [{"subject": subject, **asdict(each)} for subject, each in results.comparisons()],
     }
     path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path

@@ -27,6 +27,14 @@ _COLUMNS = (
     (Verdict.NOT_APPLICABLE, "not applicable"),
 )
 
+_STANDINGS = {
+    "forbidden": "where it breaks a rule",
+    "diverging": "diverging within the rules",
+    "known": "parted by a known fault",
+    "passing": "parted once and not again",
+    "alike": "alike",
+}
+
 
 def summary_lines(results: Results, deviations: Mapping[str, Deviation]) -> list[str]:
     """All lines below the heading."""
@@ -36,6 +44,7 @@ def summary_lines(results: Results, deviations: Mapping[str, Deviation]) -> list
         lines += _table(subject, [row for row in rows if row.subject == subject])
         lines += ["", *_not_exercised(subject, rows), ""]
     lines += _deviations(results, deviations)
+    lines += _comparisons(results)
     lines += _notes(results)
     lines += _effort(results)
     return lines
@@ -95,6 +104,24 @@ def _deviations(results: Results, deviations: Mapping[str, Deviation]) -> list[s
         names = (f"{name} ({', '.join(subjects)})" for name, subjects in where_not.items())
         lines += _wrap(f"  not seen in this run: {'; '.join(names)}")
     return [*lines, ""]
+
+
+def _comparisons(results: Results) -> list[str]:
+    """Where the subjects part from the reference and the standard library."""
+    lines: list[str] = []
+    for subject, each in results.comparisons():
+        parts = [
+            f"{getattr(each, standing)} {words}"
+            for standing, words in _STANDINGS.items()
+            if getattr(each, standing)
+        ]
+        lines.append(f"  {subject} and {each.peer}: {_count(each.programs, 'program')}, {', '.join(parts)}")
+        for one in each.divergences:
+            text = (
+                f"divergence x{one.programs}: {one.call}: {one.ours}; {each.peer}: {one.theirs} [{one.short}]"
+            )
+            lines += textwrap.wrap(text, _WIDTH, initial_indent="    ", subsequent_indent="      ")
+    return ["the same programs on other executors:", *lines, ""] if lines else []
 
 
 def _notes(results: Results) -> list[str]:

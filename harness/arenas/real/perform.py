@@ -385,13 +385,19 @@ def _usable_cpus() -> int:
     return (getattr(os, "process_cpu_count", None) or os.cpu_count)() or 1
 
 
+def _bare(signature: inspect.Signature) -> inspect.Signature:
+    """A signature without its annotations, which nobody promises."""
+    parameters = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
+    return signature.replace(parameters=parameters, return_annotation=signature.empty)
+
+
 def _inspect(stage: Stage, step: op.Inspect) -> Outcome:
     executor = stage.executors[step.executor]
     futures = importlib.import_module("concurrent.futures")
     lines = [f"executor={isinstance(executor, futures.Executor)}"]
     for method in ("submit", "map", "shutdown"):
         try:
-            lines.append(f"{method}={inspect.signature(getattr(executor, method))}")
+            lines.append(f"{method}={_bare(inspect.signature(getattr(executor, method)))}")
         except (AttributeError, TypeError, ValueError):
             lines.append(f"{method}=none")
     return Facts(lines=tuple(lines))
