@@ -33,11 +33,16 @@ def _is_own(name: str) -> bool:
     return name in {"__builtins__", "__loader__", "__spec__", "__file__", "__cached__"}
 
 
-def _refusing(name: str) -> Callable[..., NoReturn]:
-    def refuse(*_args: object, **_kwargs: object) -> NoReturn:
-        raise Uncontrolled(f"{name} cannot be controlled by the simulated world")
+def refuse(name: str) -> NoReturn:
+    """Say that this cannot be used in the world: that ends the run, whatever the subject catches."""
+    text = f"{name} cannot be controlled by the simulated world"
+    if kernel.running is not None:
+        kernel.running.stop("uncontrolled", text)
+    raise Uncontrolled(text)
 
-    return refuse
+
+def _refusing(name: str) -> Callable[..., NoReturn]:
+    return lambda *_args, **_kwargs: refuse(name)
 
 
 class Uncontrolled(BaseException):

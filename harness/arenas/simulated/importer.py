@@ -15,7 +15,7 @@ import types
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.arenas.simulated.facades import Uncontrolled
+from harness.arenas.simulated.facades import Uncontrolled, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -208,10 +208,10 @@ class _Refused:
         self._name = name
 
     def __call__(self, *_args: object, **_kwargs: object) -> None:
-        raise Uncontrolled(f"{self._name} cannot be controlled by the simulated world")
+        refuse(self._name)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the real one has
-        raise Uncontrolled(f"{self._name}.{name} cannot be controlled by the simulated world")
+        refuse(f"{self._name}.{name}")
 
 
 def _find(name: str, path: Sequence[str] | None) -> ModuleSpec | None:

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias
 
-from harness.arenas.simulated.actor import default
+from harness.arenas.simulated.actor import Diverged, default
 from harness.arenas.simulated.backends import Over
 from harness.arenas.simulated.deadlock import describe_blocked
 from harness.arenas.simulated.tasks import Process, Task
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harness.arenas.simulated.actor import Strategy
     from harness.arenas.simulated.backends import Backend
 
-Ending: TypeAlias = Literal["done", "deadlock", "livelock", "diverged", "crash"]
+Ending: TypeAlias = Literal["done", "deadlock", "livelock", "diverged", "uncontrolled"]
 
 STEP: Final = 1_000  # nanoseconds of virtual time
 OVERSHOOT: Final = 1_000  # past a deadline, since `as_completed` asks for less than nothing left
@@ -103,7 +103,7 @@ class Kernel:
 
     def __init__(self, strategy: Strategy, backend: Backend, *, limit: int = 20_000) -> None:
         """Prepare a run of at most `limit` steps."""
-        self.strategy = strategy
+        self._ask = strategy.choose
         self.backend = backend
         self.limit = limit
         self.now = 0
@@ -194,6 +194,8 @@ class Kernel:
                     break
                 self.current = chosen
                 self.backend.enter(chosen.carrier)
+        except Over:
+            pass  # the strategy could not go on when a task had ended
         finally:
             self.over = True
             self._unwind()
@@ -246,14 +248,14 @@ class Kernel:
         if me.spins and op != "try":
             me.spins = 0
         self.now += STEP
-        ready = self.ready
-        if len(ready) > 1:
+        if len(self.ready) > 1:
             chosen = self._choose(me)
             if chosen is not me:
                 self._go(me, chosen)
-        self.log.append((me.index, op, target))
-        if len(self.log) > self.limit:
-            self._stop("livelock", f"more than {self.limit} steps")
+        log = self.log
+        log.append((me.index, op, target))
+        if len(log) > self.limit:
+            self.stop("livelock", f"more than {self.limit} steps")
 
     def statement(self, number: int, op: str) -> None:
         """A choice point before a statement of instrumented code."""
@@ -266,9 +268,10 @@ class Kernel:
             chosen = self._choose(me)
             if chosen is not me:
                 self._go(me, chosen)
-        self.log.append((me.index, op, 0))
-        if len(self.log) > self.limit:
-            self._stop("livelock", f"more than {self.limit} steps")
+        log = self.log
+        log.append((me.index, op, 0))
+        if len(log) > self.limit:
+            self.stop("livelock", f"more than {self.limit} steps")
 
     def unwind(self) -> None:
         """A task that is taken off the stage still does something: let it, for a while."""
@@ -362,10 +365,14 @@ class Kernel:
         ready = self.ready
         while True:
             if len(ready) > 1:
-                chosen = self.strategy.choose(ready, me)
-                usual = me if me is not None and not me.spins else default(ready, me)
-                if chosen is not usual:
-                    self.preempted[len(self.went)] = (usual.role, usual.op)
+                try:
+                    chosen = self._ask(ready, me)
+                except Diverged as error:
+                    self.stop("diverged", str(error))
+                if chosen is not me or me.spins:
+                    usual = me if me is not None and not me.spins else default(ready, me)
+                    if chosen is not usual:
+                        self.preempted[len(self.went)] = (usual.role, usual.op)
                 self.went.append((chosen.role, chosen.op))
             elif ready and not (self.lazy and ready[0] is self._clock):
                 chosen = ready[0]
@@ -407,7 +414,8 @@ class Kernel:
         self.outcome.ending = "deadlock"
         self.outcome.blocked = describe_blocked(self.tasks, self.backend)
 
-    def _stop(self, ending: Ending, detail: str) -> None:
+    def stop(self, ending: Ending, detail: str) -> NoReturn:
+        """End the run here and now."""
         self.over = True
         self.outcome.ending, self.outcome.detail = ending, detail
         raise Over

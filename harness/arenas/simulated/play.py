@@ -12,7 +12,7 @@ import gc
 import re
 import types
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.arenas.simulated import kernel
 from harness.arenas.simulated.backends import Over
@@ -38,13 +38,27 @@ class Notebook:
 
     def __init__(self) -> None:
         """Be empty."""
-        self.events: list[Event] = []
+        self.notes: list[Note] = []
 
     def write(self, event: Event) -> None:
         """Add an event; what happens when the run is over does not count."""
         k = kernel.running
         if k is not None and not k.over:
-            self.events.append(event)
+            self.notes.append(event)
+
+
+Note: TypeAlias = Any
+"""An event, or a call in short: when, which, lane, outcome (None when it begins), thread."""
+
+
+def event_of(note: Note) -> Event:
+    """The event that a note stands for. Most runs are like another: their notes are never spelled out."""
+    if not isinstance(note, tuple):
+        return note  # type: ignore[no-any-return]  # an event
+    at, call, lane, outcome, thread = note
+    if outcome is None:
+        return Called(at=at, call=call, lane=lane)
+    return Answered(at=at, call=call, outcome=outcome, lane=lane, thread=thread)
 
 
 def now() -> int:
@@ -165,17 +179,17 @@ class Performance:
             k.block("join lane", None, waiters, None)
 
     def _perform_all(self, operations: tuple[Operation, ...], lane: int, first: int) -> None:
-        write, k = self.notebook.write, self._kernel
+        notes, k = self.notebook.notes, self._kernel
         for call, step in enumerate(operations, start=first):
             if isinstance(step, Kill):
                 self._await_victim(step)
-            write(Called(at=now(), call=call, lane=lane))
+            notes.append((now(), call, lane, None, 0))
             if isinstance(step, Census):
                 self._take_census()
                 outcome: Any = Facts(lines=())
             else:
                 outcome = self._perform.perform(self._stage, step)
-            write(Answered(at=now(), call=call, outcome=outcome, lane=lane, thread=k.current.ident))
+            notes.append((now(), call, lane, outcome, k.current.ident))
 
     def _await_victim(self, step: Kill) -> None:
         """A kill is aimed at somebody: wait until there is somebody, or nothing moves any more."""

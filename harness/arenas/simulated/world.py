@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dis
 import gc
 import itertools
 import logging
@@ -12,7 +13,7 @@ import weakref
 from collections import deque
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.arenas.simulated import (
     backends,
@@ -30,15 +31,17 @@ from harness.arenas.simulated.source_text import HOOK, SourceText
 from harness.values.history import History, Slow, Stuck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from harness.arenas.simulated.actor import Strategy
     from harness.arenas.simulated.instrument import Point
     from harness.arenas.simulated.kernel import Ending
     from harness.values.granularity import Granularity
+    from harness.values.history import Event
     from harness.values.program import Program
 
 _numbers = itertools.count()
+_RUNS_BETWEEN_COLLECTIONS = 20
 
 _ALWAYS = (
     "concurrent.futures.thread",
@@ -56,10 +59,15 @@ class Run:
 
     program: Program
     client: int
-    events: tuple[Any, ...]
+    notes: Sequence[play.Note]
     ending: Ending
     detail: str
     kernel: Kernel
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What was observed, in order: a callback is noted at its end, with the stamp of its beginning."""
+        return tuple(sorted(map(play.event_of, self.notes), key=attrgetter("at")))
 
     @property
     def history(self) -> History:
@@ -83,6 +91,7 @@ class World:
             Uncontrolled: it needs something that the world cannot control.
         """
         self._target = target
+        self._runs = 0
         self._text = SourceText(granularity)
         self._backend = backend
         self._identities = identity.Identities()
@@ -112,16 +121,16 @@ class World:
         )
         importlib_facade.import_module = self._importer.import_module  # type: ignore[attr-defined]  # an open namespace
         self._importer.loaded = self._remember
-        self._states: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        self._states: list[_State] = []
         for name in _ALWAYS:
             self._importer.load(name)
         self._importer.load(target.partition(":")[0])
-        self._states = [(vars(module), _state_of(module)) for module in self._importer.modules.values()]
+        self._states = [state for module in self._importer.modules.values() for state in _state_of(module)]
 
     def _remember(self, module: types.ModuleType) -> None:
         """A module was loaded late: what it is like now is how each run finds it."""
         if kernel.running is not None:
-            self._states.append((vars(module), _state_of(module)))
+            self._states += _state_of(module)
 
     def run(self, program: Program, strategy: Strategy, *, limit: int = 20_000) -> Run:
         """Run a program once, as the strategy chooses."""
@@ -134,7 +143,6 @@ class World:
         before = logger.propagate
         logger.addHandler(listener)
         logger.propagate = False
-        was_enabled = gc.isenabled()
         gc.disable()
         try:
             outcome = k.run(performance.play)
@@ -142,18 +150,22 @@ class World:
             logger.removeHandler(listener)
             logger.propagate = before
             sys.unraisablehook = unraisable
-            if was_enabled:
-                gc.enable()
-        events = performance.notebook.events
+            self._collect_now_and_then()
+        notes = performance.notebook.notes
         if outcome.ending == "deadlock":
-            events.append(Stuck(at=k.now + 1, stacks=outcome.blocked))
+            notes.append(Stuck(at=k.now + 1, stacks=outcome.blocked))
         elif outcome.ending == "livelock":
-            events.append(Slow(at=k.now + 1, reason=outcome.detail))
-        events.sort(key=attrgetter("at"))  # a callback is noted at its end, with the stamp of its beginning
+            notes.append(Slow(at=k.now + 1, reason=outcome.detail))
         return Run(
-            program=program, client=k.client.pid, events=tuple(events), ending=outcome.ending,
+            program=program, client=k.client.pid, notes=notes, ending=outcome.ending,
             detail=outcome.detail, kernel=k,
         )  # fmt: skip
+
+    def _collect_now_and_then(self) -> None:
+        """Collect garbage between runs only: a finaliser must not wake up in a later run."""
+        self._runs += 1
+        if self._runs % _RUNS_BETWEEN_COLLECTIONS == 0:
+            gc.collect(1)
 
     def _restore(self) -> None:
         """Let the modules be as they were after the import."""
@@ -161,8 +173,13 @@ class World:
         identity.restart()
         for count in facades.Count.made:
             count.wind_back()
-        for namespace, state in self._states:
-            _restore(namespace, state)
+        for namespace, name, live, kept in self._states:
+            if kept is not None:
+                if live or kept:
+                    live.clear()
+                    (live.extend if isinstance(live, list | deque) else live.update)(kept)
+            elif namespace[name] is not live:
+                namespace[name] = live
 
     @property
     def points(self) -> Sequence[Point]:
@@ -197,26 +214,49 @@ class _Listener(logging.Handler):
 _CONTAINERS = (dict, list, set, deque, weakref.WeakSet, weakref.WeakKeyDictionary)
 
 
-def _state_of(module: types.ModuleType) -> dict[str, Any]:
-    """The variables of a module that a run may change: plain values, and copies of containers."""
-    state: dict[str, Any] = {}
-    for name, value in vars(module).items():
-        if name.startswith("__"):
-            continue
-        if isinstance(value, _CONTAINERS):
-            state[name] = (value, copy.copy(value))
-        elif value is None or isinstance(value, bool | int | float | str):
-            state[name] = value
+_State: TypeAlias = tuple[dict[str, Any], str, Any, Any]
+"""Where a variable is, its name, its value, and a copy of the value if that is a container."""
+
+
+def _state_of(module: types.ModuleType) -> list[_State]:
+    """The variables of a module that a run may change: containers, and what some function sets."""
+    namespace = vars(module)
+    settable = _settable(module)
+    state: list[_State] = []
+    for name, value in namespace.items():
+        if isinstance(value, _CONTAINERS) and not name.startswith("__"):
+            state.append((namespace, name, value, copy.copy(value)))
+        elif name in settable:
+            state.append((namespace, name, value, None))
     return state
 
 
-def _restore(namespace: dict[str, Any], state: dict[str, Any]) -> None:
-    for name, value in state.items():
-        if isinstance(value, tuple):
-            live, kept = value
-            namespace[name] = live
-            if len(live) != len(kept) or len(live):
-                live.clear()
-                (live.extend if isinstance(live, list | deque) else live.update)(kept)
-        else:
-            namespace[name] = value
+_SETS = ("STORE_GLOBAL", "DELETE_GLOBAL")
+
+
+def _settable(module: types.ModuleType) -> set[str]:
+    """The variables that functions of a module declare ``global``."""
+    found: set[str] = set()
+    codes = [thing.__code__ for thing in _functions_of(vars(module), module.__name__)]
+    while codes:
+        code = codes.pop()
+        codes += [each for each in code.co_consts if isinstance(each, types.CodeType)]
+        found |= {each.argval for each in dis.get_instructions(code) if each.opname in _SETS}
+    return found
+
+
+def _functions_of(namespace: Mapping[str, Any], module: str) -> Iterator[types.FunctionType]:
+    for thing in namespace.values():
+        if isinstance(thing, types.FunctionType) and thing.__module__ == module:
+            yield thing
+        elif isinstance(thing, type) and thing.__module__ == module:
+            yield from _functions_of(_unwrapped(thing), module)
+
+
+def _unwrapped(cls: type) -> dict[str, Any]:
+    """The functions of a class without what wraps them."""
+    return {
+        name: getattr(thing, "fget", None) or getattr(thing, "__func__", thing)
+        for name, thing in vars(cls).items()
+        if not isinstance(thing, type)
+    }
