@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from harness.arenas.real.arena import RealArena
 from harness.arenas.real.journal import Journal
 from harness.check import search as module
+from harness.check.law import Law
 from harness.check.profile import PROFILES
 from harness.check.resolve import resolve
-from harness.check.search import Law, Search
+from harness.check.search import Search
 from harness.generation.draw import draw
 from harness.specs import load_rules
 
