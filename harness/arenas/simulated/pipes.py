@@ -249,15 +249,16 @@ def make_pipe(*, duplex: bool = True) -> tuple[Connection, Connection]:
     return Connection(pipe, process, writes=False), Connection(pipe, process, writes=True)
 
 
-class Sentinel(Primitive):
-    """What becomes ready when a process ends."""
+class Sentinel(int):
+    """What becomes ready when a process ends: a number, as it is on POSIX, where it is a descriptor's."""
 
-    __slots__ = ("process",)
+    process: Process
 
-    def __init__(self, process: Process) -> None:
+    def __new__(cls, process: Process) -> Self:
         """Stand for the end of a process."""
-        super().__init__()
-        self.process = process
+        sentinel = super().__new__(cls, process.pid)
+        sentinel.process = process
+        return sentinel
 
     @property
     def waiters(self) -> list[Task]:

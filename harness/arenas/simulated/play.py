@@ -107,6 +107,9 @@ class Gate(Primitive):
 class Worker:
     """A puppet's way home from a simulated worker process: `puppet._Line` without a socket."""
 
+    pid = 0  # of no process: so that it is asked for anew by each task
+    run = ""
+
     def __init__(self, stage: Any, k: Kernel) -> None:  # noqa: ANN401 - a stage of the world
         """Report to this stage."""
         self._stage = stage
