@@ -43,7 +43,7 @@ class Enough(BaseException):
     """Ends a search at once; Hypothesis does not catch it."""
 
 
-@functools.lru_cache(maxsize=16)  # subjects of the same shape get the same programs, one after the other
+@functools.lru_cache(maxsize=64)  # subjects of the same shape get the same programs, one after the other
 def draw(theme: str, shape: Shape, number: int, count: int) -> tuple[Program, ...]:
     """Draw at most `count` distinct programs of a theme; `number` is the seed."""
     found: dict[str, Program] = {}
