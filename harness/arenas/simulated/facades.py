@@ -33,16 +33,20 @@ def _is_own(name: str) -> bool:
     return name in {"__builtins__", "__loader__", "__spec__", "__file__", "__cached__"}
 
 
-def refuse(name: str) -> NoReturn:
-    """Say that this cannot be used in the world: that ends the run, whatever the subject catches."""
-    text = f"{name} cannot be controlled by the simulated world"
+def refuse(text: str) -> NoReturn:
+    """Say that something cannot be used in the world: that ends the run, whatever the subject catches."""
     if kernel.running is not None:
         kernel.running.stop("uncontrolled", text)
     raise Uncontrolled(text)
 
 
+def refuse_use(name: str) -> NoReturn:
+    """Refuse the use of something."""
+    refuse(f"{name} cannot be controlled by the simulated world")
+
+
 def _refusing(name: str) -> Callable[..., NoReturn]:
-    return lambda *_args, **_kwargs: refuse(name)
+    return lambda *_args, **_kwargs: refuse_use(name)
 
 
 class Uncontrolled(BaseException):

@@ -13,12 +13,12 @@ import importlib.util
 import sys
 import types
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from harness.arenas.simulated.facades import Uncontrolled, refuse
+from harness.arenas.simulated.facades import refuse, refuse_use
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 COPIED: Final = frozenset({
     "concurrent",
@@ -196,9 +196,21 @@ class _Untouchable(types.ModuleType):
         real = getattr(importlib.import_module(self.__name__), name)
         if isinstance(real, type) and issubclass(real, BaseException):
             return real
-        if isinstance(real, int | str | bytes):
+        if isinstance(real, int | str | bytes | list) or name.startswith("__"):
             return real
+        if isinstance(real, type):
+            return type(name, (_RefusedClass,), {"__module__": self.__name__})
         return _Refused(f"{self.__name__}.{name}")
+
+
+class _RefusedClass:
+    """A class that may be named, in annotations above all, but has no instances in the world."""
+
+    def __new__(cls, *_args: object, **_kwargs: object) -> NoReturn:  # noqa: PYI034 - there are none
+        refuse_use(f"{cls.__module__}.{cls.__name__}")
+
+    def __class_getitem__(cls, _item: object) -> type:
+        return cls
 
 
 class _Refused:
@@ -208,10 +220,13 @@ class _Refused:
         self._name = name
 
     def __call__(self, *_args: object, **_kwargs: object) -> None:
-        refuse(self._name)
+        refuse_use(self._name)
+
+    def __iter__(self) -> Iterator[Any]:
+        refuse_use(self._name)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the real one has
-        refuse(f"{self._name}.{name}")
+        refuse_use(f"{self._name}.{name}")
 
 
 def _find(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
@@ -228,8 +243,8 @@ def _source(name: str, spec: ModuleSpec) -> str | None:
     if spec.loader is None or spec.origin is None:
         return None
     if isinstance(spec.loader, ExtensionFileLoader):
-        raise Uncontrolled(f"{name} is written in C, which the simulated world cannot control")
+        refuse(f"{name} is written in C, which the simulated world cannot control")
     source: str | None = spec.loader.get_source(name)  # type: ignore[attr-defined]  # loaders of sources have it
     if source is None:
-        raise Uncontrolled(f"there is no source of {name}, and the simulated world needs one")
+        refuse(f"there is no source of {name}, and the simulated world needs one")
     return source

@@ -385,6 +385,8 @@ def _nothing(*_args: object, **_kwargs: object) -> None:
     """For what has no effect in the world."""
 
 
+_KINDS_OF_SEMAPHORES: Final = ("SemLock", "Lock", "RLock", "Semaphore", "BoundedSemaphore")
+
 _OF_THE_USUAL_CONTEXT: Final = ("Lock", "Semaphore", "BoundedSemaphore", "Queue", "SimpleQueue")
 
 
@@ -406,7 +408,9 @@ def make_modules(queues: Callable[[], Any]) -> dict[str, types.ModuleType]:
             "sub_warning": _nothing, "is_exiting": lambda: False, "register_after_fork": _nothing,
             "get_logger": real.get_logger,
         },
-        "multiprocessing.synchronize": {"SemLock": SemLock, "SEM_VALUE_MAX": SEM_VALUE_MAX},
+        "multiprocessing.synchronize": {
+            "SEM_VALUE_MAX": SEM_VALUE_MAX, **dict.fromkeys(_KINDS_OF_SEMAPHORES, SemLock),
+        },
     }  # fmt: skip
     names["multiprocessing.context"] = {
         "BaseContext": Context, "assert_spawning": assert_spawning,
