@@ -174,7 +174,9 @@ class Importer:
             module.__package__ = full.rpartition(".")[0]
         source = _source(name, spec)
         try:
-            if source is not None:
+            if source is None:  # a namespace package runs nothing; finders look at the real one for its parts
+                importlib.import_module(name)
+            else:
                 exec(self._compiler(source, spec.origin or name, name), vars(module))  # noqa: S102 - that is an import
         except BaseException:
             del self.modules[name], sys.modules[full]
