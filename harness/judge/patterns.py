@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.judge.case import FOREVER, Call, Case
 from harness.values import operation as op
-from harness.values.outcome import Raised, Returned, Submitted
+from harness.values.outcome import Drained, Raised, Returned, Submitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +81,7 @@ def _reads_without_the_falsy(case: Case, witness: Witness) -> list[Call]:
 
 
 def all_were_done_before_the_first_step(case: Case, witness: Witness) -> bool:
-    """What came first was done when the iterator was first advanced, though not yet when it was made."""
+    """What came first was done before the iterator gave its first item, though not yet when it was made."""
     made = next((call for call in _calls(case, witness) if isinstance(call.step, op.AsCompleted)), None)
     if made is None or witness.shape == "cancelled":
         return False
@@ -93,8 +93,13 @@ def all_were_done_before_the_first_step(case: Case, witness: Witness) -> bool:
     others = [name for name in getattr(made.step, "futures", ()) if name in case.tracks and name not in early]
     late = [name for name in others if case.tracks[name].task.left > made.end]
     return bool(steps and late) and any(
-        min(case.tracks[name].task.left, case.done_since[name]) < steps[0].begin for name in late
+        min(case.tracks[name].task.left, case.done_since[name]) < _first_item(steps[0]) for name in late
     )
+
+
+def _first_item(step: Call) -> int:
+    """When the first step of an iterator gave its first item: it had looked at the futures before."""
+    return step.outcome.at[0] if isinstance(step.outcome, Drained) and step.outcome.at else step.end
 
 
 def earlier_shutdown_did_not_wait(case: Case, witness: Witness) -> bool:

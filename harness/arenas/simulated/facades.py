@@ -70,7 +70,7 @@ def sleep(seconds: float, /) -> None:
         raise ValueError("sleep length must be non-negative")
     k.point("sleep", 0)
     if seconds > 0:
-        k.block("sleep", 0, None, k.deadline(seconds))
+        k.block("sleep", None, None, k.deadline(seconds))
 
 
 def make_time() -> types.ModuleType:

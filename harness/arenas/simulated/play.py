@@ -192,6 +192,8 @@ class Performance:
                 outcome: Any = Facts(lines=())
             else:
                 outcome = self._perform.perform(self._stage, step)
+            if k.over:
+                raise Over  # which `perform` took for the answer
             notes.append((now(), call, lane, outcome, k.current.ident))
 
     def _await_victim(self, step: Kill) -> None:
