@@ -24,11 +24,8 @@ from reference_executor._future import Future
 from reference_executor._waiting import DoneAndNotDoneFutures, as_completed, wait
 
 if TYPE_CHECKING:
-    from concurrent.futures.process import BrokenProcessPool
-    from concurrent.futures.thread import BrokenThreadPool
-
-    from reference_executor._process_pool import ProcessPoolExecutor
-    from reference_executor._thread_pool import ThreadPoolExecutor
+    from reference_executor.process import BrokenProcessPool, ProcessPoolExecutor
+    from reference_executor.thread import BrokenThreadPool, ThreadPoolExecutor
 
 __all__ = [
     "ALL_COMPLETED",
@@ -51,14 +48,14 @@ __all__ = [
 
 #: Found when first asked for: a worker process that starts should not have to import what it never uses.
 _LAZY: Final = {
-    "BrokenProcessPool": "concurrent.futures.process",
-    "BrokenThreadPool": "concurrent.futures.thread",
-    "ProcessPoolExecutor": "reference_executor._process_pool",
-    "ThreadPoolExecutor": "reference_executor._thread_pool",
+    "BrokenProcessPool": "reference_executor.process",
+    "BrokenThreadPool": "reference_executor.thread",
+    "ProcessPoolExecutor": "reference_executor.process",
+    "ThreadPoolExecutor": "reference_executor.thread",
 }
 if "InterpreterPoolExecutor" in concurrent.futures.__all__:
     __all__ += ["InterpreterPoolExecutor"]
-    _LAZY["InterpreterPoolExecutor"] = "reference_executor._interpreter_pool"
+    _LAZY["InterpreterPoolExecutor"] = "reference_executor.interpreter"
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the pools and their exceptions

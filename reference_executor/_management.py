@@ -377,6 +377,7 @@ class Pool:
         with self.lock:
             self._wake_up = None
             wake_up.close()
+            self._carriers.clear()  # A cycle less: a pool that is dropped is freed, with all that it holds.
         at_exit.cancel()
         _residents.residents.discard(self)
 

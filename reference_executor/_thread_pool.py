@@ -88,6 +88,10 @@ class ThreadPoolExecutor(Executor, concurrent.futures.ThreadPoolExecutor):
         self._threads = crew.threads
         self._work_queue = crew.queue  # type: ignore[assignment]
 
+    @property
+    def _broken(self) -> bool:  # type: ignore[override]  # tools look here
+        return self._crew.broken
+
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Have `fn(*args, **kwargs)` called in a thread; see `Executor.submit`."""
         future: Future[T] = Future()
@@ -143,6 +147,11 @@ class Crew:
         self._refusal: tuple[type[RuntimeError], str] | None = None
 
     # What the executor asks for.
+
+    @property
+    def broken(self) -> bool:
+        """Whether an initializer has failed."""
+        return self._refusal is not None and self._refusal[0] is self._outfit.broken_error
 
     def accept(self, item: WorkItem[Any]) -> None:
         """Queue a piece of work, or raise and leave nothing behind."""

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from reference_executor import _residents
 from reference_executor._messages import LEAVE, failure_in, unpack
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import BaseContext
     from multiprocessing.process import BaseProcess
+
+
+#: How many seconds a worker whose initializer failed has for its way out: it may have logged to a queue.
+_WAY_OUT: Final = 5.0
 
 
 class WorkerLostError(Exception):
@@ -149,6 +153,8 @@ class WorkerProcess:
 
     def end(self) -> None:
         """Make sure that the process has ended, and wait for it."""
+        if self._failure is not None:
+            self.process.join(_WAY_OUT)
         if self.process.exitcode is None:
             self.kill()
         self.process.join()

@@ -7,7 +7,10 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    import multiprocessing.queues
 
 
 class Gate:
@@ -210,6 +213,18 @@ initialized: list[Any] = []
 def initialize(*values: object) -> None:
     """Be an initializer that leaves a trace."""
     initialized.extend(values)
+
+
+def tell_and_fail(queue: multiprocessing.queues.Queue[str]) -> NoReturn:
+    """Be an initializer that fails, with something to say that is still under way."""
+    queue.put("told")
+    raise ValueError("bad start")
+
+
+def fail_and_stay(gate: Gate) -> NoReturn:
+    """Be an initializer that fails, and leaves a thread behind for which the process waits at its end."""
+    threading.Thread(target=gate.pass_through).start()
+    raise ValueError("bad start")
 
 
 def initialized_with() -> list[Any]:

@@ -9,6 +9,7 @@ import importlib
 import inspect
 import math
 import multiprocessing
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,6 +42,19 @@ def test_public_names() -> None:
     )
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         reference_executor.Nothing  # noqa: B018 - the look-up is what is tested
+
+
+@pytest.mark.parametrize("name", ["thread", "process", "interpreter"])
+def test_documented_modules(name: str) -> None:
+    """API-01: what is documented in `concurrent.futures.process` is in `reference_executor.process`."""
+    if name == "interpreter" and sys.version_info < (3, 14):
+        pytest.skip("there are interpreter pools from Python 3.14 on")
+    ours = importlib.import_module(f"reference_executor.{name}")
+    theirs = importlib.import_module(f"concurrent.futures.{name}")
+    broken, pool = f"Broken{name.title()}Pool", f"{name.title()}PoolExecutor"
+    assert getattr(ours, broken) is getattr(theirs, broken)
+    assert getattr(ours, pool) is getattr(reference_executor, pool)
+    assert issubclass(getattr(ours, pool), getattr(theirs, pool))
 
 
 @pytest.mark.parametrize("name", ["ThreadPoolExecutor", "ProcessPoolExecutor"])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -248,6 +249,32 @@ def test_a_failing_initializer_breaks_the_pool(make_pool: MakePool) -> None:
     with pytest.raises(BrokenProcessPool):
         pool.submit(tasks.double, 1)
     assert pool._broken
+
+
+def test_a_worker_whose_initializer_fails_may_finish_what_it_says(
+    make_pool: MakePool, start_method: str
+) -> None:
+    """It is on its way out already: killed at once, it would take to the grave what it logged to a queue."""
+    queue = multiprocessing.get_context(start_method).Queue()
+    pool = make_pool(1, initializer=tasks.tell_and_fail, initargs=(queue,))
+    with pytest.raises(BrokenProcessPool):
+        pool.submit(tasks.double, 1).result()
+    assert queue.get_nowait() == "told"
+    queue.close()
+    queue.join_thread()
+
+
+def test_a_worker_that_fails_and_does_not_end_is_ended(
+    fork_pool: MakePool, make_gate: Callable[[], Gate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its initializer failed, and a thread of it goes on: shutting down does not wait for that."""
+    monkeypatch.setattr("reference_executor._worker_process._WAY_OUT", 0.0)
+    gate = make_gate()
+    pool = fork_pool(1, initializer=tasks.fail_and_stay, initargs=(gate,))
+    with contextlib.suppress(BrokenProcessPool):
+        pool.submit(tasks.double, 1)
+    pool.shutdown(wait=True)
+    assert pool._processes == {}
 
 
 def test_workers_are_started_when_needed(server_pool: MakePool) -> None:
@@ -634,6 +661,28 @@ def test_an_idle_pool_that_is_dropped_ends(make_pool: MakePool) -> None:
     del pool
     gc.collect()
     wait_for_end(processes)
+
+
+def test_a_pool_is_freed_with_what_it_was_made_with() -> None:
+    """Shut down, it is in no cycle: what its initializer was given need not wait for the collector."""
+
+    class Something:
+        """What nobody else holds."""
+
+    thing = Something()
+    shadow = weakref.ref(thing)
+    pool = ProcessPoolExecutor(1, multiprocessing.get_context("fork"), initializer=repr, initargs=(thing,))
+    pool.submit(tasks.double, 1).result()
+    del thing
+    pool.shutdown(wait=True)
+    gc.collect()
+    gc.disable()
+    try:
+        assert shadow() is not None
+        del pool
+        assert shadow() is None
+    finally:
+        gc.enable()
 
 
 def test_arguments_can_be_freed(fork_pool: MakePool) -> None:
