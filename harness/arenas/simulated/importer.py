@@ -13,6 +13,7 @@ import importlib.util
 import sys
 import types
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from harness.arenas.simulated.facades import refuse, refuse_use
@@ -208,7 +209,7 @@ class _Untouchable(types.ModuleType):
 class _RefusedClass:
     """A class that may be named, in annotations above all, but has no instances in the world."""
 
-    def __new__(cls, *_args: object, **_kwargs: object) -> NoReturn:  # noqa: PYI034 - there are none
+    def __new__(cls, *_args: object, **_kwargs: object) -> NoReturn:
         refuse_use(f"{cls.__module__}.{cls.__name__}")
 
     def __class_getitem__(cls, _item: object) -> type:
@@ -246,7 +247,10 @@ def _source(name: str, spec: ModuleSpec) -> str | None:
         return None
     if isinstance(spec.loader, ExtensionFileLoader):
         refuse(f"{name} is written in C, which the simulated world cannot control")
-    source: str | None = spec.loader.get_source(name)  # type: ignore[attr-defined]  # loaders of sources have it
+    find: Callable[[str], str | None] = getattr(spec.loader, "get_source", lambda _name: None)
+    source = find(name)
+    if source is None and spec.origin.endswith(".py"):  # a loader that keeps it to itself, as pytest's does
+        source = importlib.util.decode_source(Path(spec.origin).read_bytes())
     if source is None:
         refuse(f"there is no source of {name}, and the simulated world needs one")
     return source

@@ -7,14 +7,16 @@ write to. What a process works on is handed over: pipes and queues are cloned fo
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing as real
 import signal
 import types
 import weakref
 from multiprocessing.reduction import ForkingPickler
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from harness.arenas.simulated import kernel, pipes
+from harness.arenas.simulated.facades import refuse_use
 from harness.arenas.simulated.thread_layer import Primitive
 
 if TYPE_CHECKING:
@@ -385,6 +387,16 @@ def _nothing(*_args: object, **_kwargs: object) -> None:
     """For what has no effect in the world."""
 
 
+class _Part(types.ModuleType):
+    """A module that says so if the world lacks something that the real one has."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        real_one = getattr(importlib.import_module(self.__name__), name, None)
+        if name.startswith("__") or real_one is None or isinstance(real_one, types.ModuleType):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        refuse_use(f"{self.__name__}.{name}")
+
+
 _KINDS_OF_SEMAPHORES: Final = ("SemLock", "Lock", "RLock", "Semaphore", "BoundedSemaphore")
 
 _OF_THE_USUAL_CONTEXT: Final = ("Lock", "Semaphore", "BoundedSemaphore", "Queue", "SimpleQueue")
@@ -425,7 +437,7 @@ def make_modules(queues: Callable[[], Any]) -> dict[str, types.ModuleType]:
         "TimeoutError": real.TimeoutError, "ProcessError": real.ProcessError,
         **{name: getattr(usual, name) for name in _OF_THE_USUAL_CONTEXT},
     }  # fmt: skip
-    modules = {name: types.ModuleType(name) for name in names}
+    modules: dict[str, types.ModuleType] = {name: _Part(name) for name in names}
     for name, things in names.items():
         vars(modules[name]).update(things)
     modules["multiprocessing"].__path__ = list(real.__path__)  # where the sources of the queues are
