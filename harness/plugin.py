@@ -66,7 +66,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup(_GROUP, "executor conformance (pytest harness)")
     group.addoption(
         "--executor", action="append", default=[], metavar="IMPORT",
-        help="an executor to check, as package.module:Class; repeatable (default: the standard library's)",
+        help="an executor to check, as package.module:Class; repeatable "
+        "(default: the reference's and the standard library's)",
     )  # fmt: skip
     parser.addini("executor", "executors to check, as package.module:Class", type="args", default=[])
     for name, default, metavar, text in _OPTIONS:
@@ -92,7 +93,7 @@ def flag(config: pytest.Config, name: str) -> bool:
 
 
 def executors(config: pytest.Config) -> list[str]:
-    """The executors that were asked for; none means the standard library's."""
+    """The executors that were asked for; none means the reference's and the standard library's."""
     return list(config.getoption("--executor") or config.getini("executor"))
 
 
