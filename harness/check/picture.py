@@ -27,7 +27,7 @@ def draw_picture(history: History, subject: Subject, witness: Witness) -> tuple[
             cut = True
             continue
         mark = " (!)" if call.index in witness.calls else ""
-        number = str(call.index + 1) + ("*" if call.ours else "")
+        number = call.number + ("*" if call.ours else "")
         rows.append((call.begin, number, f"{spell(call.step)} {answer(call.outcome)}{mark}", ""))
     for event in history.events:
         match event:

@@ -29,7 +29,7 @@ def reduce(program: Program, fails: Callable[[Program], bool]) -> Program:
     while progress:
         progress = False
         for candidate in candidates(current):
-            if candidate.digest in tried or objection(candidate):
+            if candidate.digest in tried or objection(candidate, lanes=len(program.lanes)):
                 continue
             tried.add(candidate.digest)
             if fails(candidate):

@@ -7,7 +7,7 @@ be ordered is not guessed; a rule whose premise rests on it is then not exercise
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.judge.spelling import answer, spell
@@ -30,7 +30,7 @@ from harness.values.history import (
     Uncaught,
 )
 from harness.values.outcome import Drained, Outcome, Raised, Returned, Skipped, Split, States, Struck
-from harness.values.program import Exit, Pool, Script, epilogue
+from harness.values.program import Exit, Pool, Script, epilogue, first_number
 from harness.values.verdict import Witness
 
 if TYPE_CHECKING:
@@ -45,9 +45,14 @@ FOREVER = 1 << 62
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One operation as it happened. `end` is `FOREVER` if it never returned; `fair` if it had to return."""
+    """One operation as it happened. `end` is `FOREVER` if it never returned; `fair` if it had to return.
+
+    `index` is its number in the whole program, `place` the one in its lane.
+    """
 
     index: int
+    place: int
+    lane: int = 0
     step: op.Operation
     begin: int
     end: int
@@ -60,6 +65,11 @@ class Call:
     def answered(self) -> bool:
         """Whether the call was made and came back."""
         return self.outcome is not None and not isinstance(self.outcome, Skipped)
+
+    @property
+    def number(self) -> str:
+        """How a person counts it: from one, other lanes' with a letter in front."""
+        return f"{chr(ord('a') + self.lane) if self.lane else ''}{self.place + 1}"
 
     @property
     def value(self) -> str:
@@ -97,7 +107,8 @@ class Track:
     name: str
     task: Task
     executor: str
-    accepted: int  # when `submit` had returned it
+    submitted: int  # when `submit` was called
+    accepted: int  # when it had returned; another lane may have used the future before
     calls: tuple[Call, ...]
     waited: tuple[Call, ...]
 
@@ -144,28 +155,35 @@ class Case:
 
     def _pair(self) -> tuple[Call, ...]:
         """Bring the beginnings and ends of the calls together with the operations they are."""
-        lane = self.program.lanes[0].operations
-        steps = (*lane, *epilogue(self.program))
-        ended = {event.call: event for event in self._events(Answered)}
+        lanes = [lane.operations for lane in self.program.lanes]
+        own = len(lanes[0])
+        lanes[0] = (*lanes[0], *epilogue(self.program))
+        numbers = [first_number(self.program, lane) for lane in range(len(lanes))]
+        ended = {(event.lane, event.call): event for event in self._events(Answered)}
         progress = Progress.of(self.program)
         found = []
         for event in self._events(Called):
-            step = steps[event.call]
-            answer = ended.get(event.call)
+            lane, place = event.lane, event.call
+            step = lanes[lane][place]
+            answer = ended.get((lane, place))
             found.append(
                 Call(
-                    index=event.call,
+                    index=numbers[lane] + place,
+                    place=place,
+                    lane=lane,
                     step=step,
                     begin=event.at,
                     end=answer.at if answer else FOREVER,
                     outcome=answer.outcome if answer else None,
                     thread=answer.thread if answer else 0,
-                    fair=progress.returns(step),
-                    ours=event.call >= len(lane),
+                    ours=lane == 0 and place >= own,
                 )
             )
             progress.after(step)
-        return tuple(found)
+        # A call that is open in the end had to return if it had to after all that other lanes did meanwhile.
+        return tuple(
+            call if call.end < FOREVER else replace(call, fair=progress.returns(call.step)) for call in found
+        )
 
     def _follow(self) -> Iterator[Track]:
         for call in self.calls:
@@ -174,25 +192,29 @@ class Case:
                     call.outcome, Raised
                 ):
                     if call.answered:
-                        yield self._track(future, task, executor, call.end)
+                        yield self._track(future, task, executor, call.begin, call.end)
                 case op.AddCallback(deed="submit", callback=callback, task=str(task), executor=str(executor)):
                     times = [each for each in self.callbacks if each.callback == callback]
                     made = times[0] if len(times) == 1 else None  # called twice, it made two futures
                     if made is not None and not made.trouble:
-                        yield self._track(f"f.{callback}", task, executor, made.until)
+                        yield self._track(f"f.{callback}", task, executor, made.at, made.until)
                 case _:
                     pass
 
-    def _track(self, name: str, task: str, executor: str, accepted: int) -> Track:
-        later = [call for call in self.calls if call.begin > accepted]
+    def _track(self, name: str, task: str, executor: str, submitted: int, accepted: int) -> Track:
         return Track(
             name=name,
             task=self.tasks[task],
             executor=executor,
+            submitted=submitted,
             accepted=accepted,
-            calls=tuple(call for call in later if getattr(call.step, "future", None) == name),
+            calls=tuple(
+                call for call in self.calls
+                if getattr(call.step, "future", None) == name
+                and not isinstance(call.step, op.Submit) and not isinstance(call.outcome, Skipped)
+            ),
             waited=tuple(call for call in self.calls if name in getattr(call.step, "futures", ())),
-        )
+        )  # fmt: skip
 
     # Questions that several rules ask.
 
@@ -200,9 +222,9 @@ class Case:
         """The calls of these kinds of operation that were made and came back."""
         return (call for call in self.calls if isinstance(call.step, kinds) and call.answered)
 
-    def open_call(self) -> Call | None:
-        """The call that never returned, if any."""
-        return next((call for call in self.calls if call.end == FOREVER), None)
+    def open_calls(self) -> list[Call]:
+        """The calls that never returned, those of the first lane first; more than one if there are lanes."""
+        return sorted((call for call in self.calls if call.end == FOREVER), key=lambda call: call.lane)
 
     def shutdowns(self, executor: str) -> list[Call]:
         """All calls that shut this executor down, in order, the open one included."""
@@ -323,7 +345,7 @@ class Case:
 
     def say(self, call: Call) -> str:
         """A call and its answer, as evidence."""
-        return f"#{call.index + 1} {spell(call.step)} {answer(call.outcome)}"
+        return f"#{call.number} {spell(call.step)} {answer(call.outcome)}"
 
     def witness(
         self, rule: str, text: str, *calls: Call, shape: str = "", timed: bool = False, **names: str

@@ -99,10 +99,11 @@ def unmet_assumption(case: Case) -> str:
         return "the events are not in the order of their stamps"
     if case.slow is not None:
         return f"too slow to tell: {case.slow.reason}"
-    unfair = case.open_call()
-    if case.stuck is not None and unfair is not None and not unfair.fair:
-        return f"operation {unfair.index + 1} may rightly wait for ever"
-    if case.stuck is not None and unfair is None:
+    hanging = case.open_calls()
+    for call in hanging:
+        if case.stuck is not None and not call.fair:
+            return f"operation {call.number} may rightly wait for ever"
+    if case.stuck is not None and not hanging:
         return "nothing moves, and no call of the subject is open"
     if case.complete() and not any(call.ours and call.end < FOREVER for call in case.calls):
         return "the epilogue did not run"

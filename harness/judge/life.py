@@ -30,9 +30,12 @@ def judge_survival(case: Case, tally: Tally) -> None:
     else:
         tally.hold("LIFE-01")
     tally.hold("LIFE-02", sum(call.answered for call in case.calls))
-    stuck = case.open_call()
-    if case.stuck is None or stuck is None or not stuck.fair:
-        return
+    for stuck in case.open_calls() if case.stuck is not None else ():
+        _blame_hang(case, tally, stuck)
+
+
+def _blame_hang(case: Case, tally: Tally, stuck: Call) -> None:
+    """A call that had to return never does: the rule that says so for it."""
     deed = case.stalled_callback()
     if deed:
         rule, shape = ("FUT-18" if deed == "query" else "CB-08"), deed
@@ -72,7 +75,7 @@ def _hanging_wait(case: Case, stuck: Call, step: op.Wait) -> tuple[str, str]:
 
 
 def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]:
-    earlier = [call for call in case.shutdowns(executor) if call.answered]
+    earlier = [call for call in case.shutdowns(executor) if call.end < stuck.begin and call.answered]
     shut = case.shut_since(executor)
     if case.deaths[executor] < FOREVER:
         late = shut <= case.deaths[executor]

@@ -104,13 +104,13 @@ def _first_item(step: Call) -> int:
 
 def earlier_shutdown_did_not_wait(case: Case, witness: Witness) -> bool:
     """A `shutdown(wait=False)` came before the waiting one that returned too soon."""
-    first = min(_calls(case, witness), key=lambda call: call.index, default=None)
+    first = min(_calls(case, witness), key=lambda call: call.begin, default=None)
     if first is None or witness.shape != "not waited":
         return False
     executor = getattr(first.step, "executor", "")
     quick = [
         call for call in case.shutdowns(executor)
-        if call.end < first.begin and isinstance(call.step, op.Shutdown) and not call.step.wait
+        if call.begin < first.end and isinstance(call.step, op.Shutdown) and not call.step.wait
     ]  # fmt: skip
     return bool(quick) or case.shut_since(executor) < first.begin
 

@@ -70,22 +70,11 @@ def judge_order(case: Case, tally: Tally) -> None:
             continue
         tracks = [track for track in case.tracks.values() if track.executor == name and track.task.starts]
         for first, second in pairwise(tracks):
-            if first.accepted < _submit_begin(case, second):
+            if first.accepted < second.submitted:
                 right = first.task.began < second.task.began
                 earlier, later = first.task.script.task, second.task.script.task
                 text = f"{later} starts before {earlier}, which was submitted earlier"
                 tally.check("SUB-03", right, text, task=later)
-
-
-def _submit_begin(case: Case, track: Track) -> int:
-    return next(
-        (
-            call.begin
-            for call in case.calls
-            if isinstance(call.step, op.Submit) and call.step.future == track.name
-        ),
-        0,
-    )
 
 
 def judge_starts(case: Case, tally: Tally) -> None:
@@ -224,9 +213,10 @@ def judge_shutdowns(case: Case, tally: Tally) -> None:
     """SHD-01 to SHD-07 and SHD-10."""
     for executor in case.pools:
         calls = [call for call in case.shutdowns(executor) if call.answered]
-        for place, call in enumerate(calls):
-            _judge_return(case, tally, executor, calls[:place], call)
-            _judge_waited(case, tally, executor, calls[:place], call)
+        for call in calls:
+            earlier = [each for each in calls if each.end < call.begin]
+            _judge_return(case, tally, executor, earlier, call)
+            _judge_waited(case, tally, executor, earlier, call)
             _judge_cancelling(case, tally, executor, call)
         _judge_everything_done(case, tally, executor, calls)
         unused = executor not in case.owners.values()

@@ -140,10 +140,6 @@ class _Explainer:
         self.now: frozenset[Configuration] = frozenset({(PENDING, ())})
         self.foretold: dict[int, tuple[Answer, ...]] = {}
         self.sendable = track.task.script.argument >= 0
-        self.submitted = next(
-            (call.begin for call in case.calls if getattr(call.step, "future", None) == track.name),
-            track.accepted,
-        )
 
     def explain(self) -> bool:
         """Follow the events until they end, or (then the answer is False) something cannot be explained."""
@@ -153,7 +149,7 @@ class _Explainer:
         """The phases that are possible from the beginning of a call to its end."""
         events = self._events()
         previous = self._follow(event for event in events if event[0] < call.begin)
-        if previous is None or call.begin < self.submitted:
+        if previous is None or call.begin < self.track.submitted:
             return frozenset()
         self._let_happen(previous, call.begin)
         phases = self._phases()
@@ -168,7 +164,7 @@ class _Explainer:
 
     def _follow(self, events: Iterable[tuple[int, str, Call | None]], since: int | None = None) -> int | None:
         """Follow events; returns the stamp of the last, or None if there was one that cannot be explained."""
-        previous = self.submitted if since is None else since
+        previous = self.track.submitted if since is None else since
         for at, kind, call in events:
             self._let_happen(previous, at)
             previous = at

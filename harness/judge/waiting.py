@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.judge.case import FOREVER, Call, Case
+from harness.judge.case import FOREVER, Call, Case, Track
 from harness.values import operation as op
 from harness.values.outcome import Drained, Raised, Returned, Split
 from harness.values.program import Raise
@@ -221,8 +221,7 @@ def _judge_ending(  # noqa: PLR0913, PLR0917 - the parts of one observation
 def _judge_first(case: Case, tally: Tally, made: Call, finished: Call, given: list[str]) -> None:
     """ASC-02, ASC-05: those done before the call come before those that are done later."""
     early = [name for name in given if name in case.tracks and _done_before(case, name, made)]
-    late = [name for name in given if name in case.tracks and case.tracks[name].task.left > made.end]
-    late = [name for name in late if name not in early and case.deaths[case.tracks[name].executor] == FOREVER]
+    late = [name for name in given if name in case.tracks and _surely_undone(case, case.tracks[name], made)]
     for name in early:
         behind = [other for other in late if given.index(other) < given.index(name)]
         cancelled = case.cancelled_since[name] < made.begin
@@ -230,3 +229,12 @@ def _judge_first(case: Case, tally: Tally, made: Call, finished: Call, given: li
         shape = "cancelled" if cancelled else "finished"
         text = f"{name} was done before the call and comes after {', '.join(behind)}"
         tally.check(rule, not behind, text, *_proof(case, name), made, finished, shape=shape, future=name)
+
+
+def _surely_undone(case: Case, track: Track, call: Call) -> bool:
+    """Whether a future cannot have been done when a call ended: by its task, or by who cancels or fails it."""
+    if track.task.left <= call.end or case.deaths[track.executor] < FOREVER:
+        return False
+    cancels = [each.begin for each in track.calls if isinstance(each.step, op.Cancel)]
+    others = min([case.cancelling_since(track.executor), *cancels])
+    return bool(track.task.starts) or (others > call.end and track.task.script.argument >= 0)

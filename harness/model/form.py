@@ -18,20 +18,40 @@ if TYPE_CHECKING:
 
     from harness.values.program import Program
 
+MOST_LANES = 4  # of a program that an arena with lanes can run
 MOST_WORKERS = 64
 LARGEST_PAYLOAD = 1 << 26  # bytes
 MOST_LOOKS = 10_000  # of one `Observe`
 
 
-def malformation(program: Program) -> str:
-    """What is wrong with the form of a program: one sentence, empty if nothing is."""
-    problems = chain(_of_pools(program), _of_tasks(program), _of_names(program), _of_operations(program))
+def malformation(program: Program, *, lanes: int = 1) -> str:
+    """What is wrong with the form of a program: one sentence, empty if nothing is.
+
+    `lanes` is how many client lanes the arena can run: the real one runs one, the simulated one `MOST_LANES`.
+    """
+    problems = chain(
+        _of_lanes(program, lanes),
+        _of_pools(program),
+        _of_tasks(program),
+        _of_names(program),
+        _of_operations(program),
+    )
     return next(problems, "")
 
 
+def _of_lanes(program: Program, most: int) -> Iterator[str]:
+    if not program.lanes or len(program.lanes) > most:
+        can_be_run = "this arena runs one" if most == 1 else f"between 1 and {most} can be run"
+        yield f"it has {len(program.lanes)} client lanes; {can_be_run}"
+    made = [{name for step in lane.operations for name in _makes(step)} for lane in program.lanes]
+    for number, lane in enumerate(program.lanes):
+        for step in lane.operations:
+            name = getattr(step, "iterator", None)
+            if any(name in others for place, others in enumerate(made) if place != number):
+                yield f"{name} is used by two lanes, which no iterator bears"
+
+
 def _of_pools(program: Program) -> Iterator[str]:
-    if len(program.lanes) != 1:
-        yield f"it has {len(program.lanes)} client lanes, and this version runs one"
     if not program.pools:
         yield "it has no executor"
     for pool in program.pools:

@@ -29,7 +29,7 @@ class Progress:
     scripts: dict[str, Script]
     opened: set[str] = field(default_factory=set)
     task_of: dict[str, str] = field(default_factory=dict)
-    given_to: dict[str, list[str]] = field(default_factory=dict)
+    given_to: dict[str, set[str]] = field(default_factory=dict)
     items_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
     futures_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -39,7 +39,7 @@ class Progress:
         return Progress(
             workers={pool.executor: pool.workers for pool in program.pools},
             scripts={script.task: script for script in program.tasks},
-            given_to={pool.executor: [] for pool in program.pools},
+            given_to={pool.executor: set() for pool in program.pools},
         )
 
     def held(self, task: str) -> bool:
@@ -95,7 +95,7 @@ class Progress:
                 self._give(executor, f"f.{callback}", task)
             case op.Map(executor=executor, iterator=iterator, tasks=tasks, shorter=shorter, timeout=timeout):
                 used = tasks[: len(tasks) - (shorter or 0)]
-                self.given_to[executor].extend(used)
+                self.given_to[executor].update(used)
                 self.items_of[iterator] = used if timeout is None else ()  # with a timeout, drawing returns
             case op.AsCompleted(iterator=iterator, futures=futures, timeout=timeout):
                 self.futures_of[iterator] = futures if timeout is None else ()
@@ -106,29 +106,66 @@ class Progress:
             case _:
                 pass
 
+    def expect_everything(self, program: Program) -> None:
+        """Count with every task that is given to an executor anywhere: other lanes may have been faster."""
+        for lane in program.lanes:
+            for step in lane.operations:
+                executor = getattr(step, "executor", None)
+                tasks = (getattr(step, "task", None), *getattr(step, "tasks", ()))
+                if executor in self.given_to and not isinstance(step, op.Kill):
+                    self.given_to[executor].update(task for task in tasks if task in self.scripts)
+
     def _give(self, executor: str, future: str, task: str) -> None:
         self.task_of[future] = task
-        self.given_to[executor].append(task)
+        self.given_to[executor].add(task)
 
 
-def objection(program: Program) -> str:
+def objection(program: Program, *, lanes: int = 1) -> str:
     """Why a program is no fair test: its form, a symbol used before it exists, a call that may rightly hang.
+
+    With several lanes, each goes on as far as it can for sure, until all have ended or none can go on. It
+    does not matter in which order they are tried: every task that any lane submits may hold a worker from
+    the beginning, and what the others do can only open gates.
+
+    Args:
+        program: The program.
+        lanes: How many lanes the arena can run.
 
     Returns:
         One sentence, empty if there is nothing to object to.
     """
-    if wrong := malformation(program):
+    if wrong := malformation(program, lanes=lanes):
         return wrong
-    for lane in program.lanes:
-        known = Progress.of(program)
-        for index, step in enumerate(lane.operations):
-            unknown = _unknown(step, known)
-            if unknown:
-                return f"operation {index} names {unknown}, which does not exist"
-            if not known.returns(step):
-                return f"operation {index} may rightly wait for ever"
-            known.after(step)
+    known = Progress.of(program)
+    if len(program.lanes) > 1:
+        known.expect_everything(program)
+    places = [0] * len(program.lanes)
+    reasons = [""] * len(program.lanes)
+    moved = True
+    while moved:
+        moved = False
+        for number, lane in enumerate(program.lanes):
+            while places[number] < len(lane.operations):
+                step = lane.operations[places[number]]
+                reasons[number] = _obstacle(step, known)
+                if reasons[number]:
+                    break
+                known.after(step)
+                places[number] += 1
+                moved = True
+    for number, (place, reason) in enumerate(zip(places, reasons, strict=True)):
+        if reason:
+            where = f" of lane {number + 1}" if len(program.lanes) > 1 else ""
+            return f"operation {place}{where} {reason}"
     return ""
+
+
+def _obstacle(step: op.Operation, known: Progress) -> str:
+    """Why an operation, made now, is not sure to come back."""
+    unknown = _unknown(step, known)
+    if unknown:
+        return f"names {unknown}, which does not exist"
+    return "" if known.returns(step) else "may rightly wait for ever"
 
 
 def _unknown(step: op.Operation, known: Progress) -> str:

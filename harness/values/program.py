@@ -157,6 +157,17 @@ def epilogue(program: Program) -> tuple[Operation, ...]:
     return tuple(steps)
 
 
+def first_number(program: Program, lane: int) -> int:
+    """The number, in the whole program, of a lane's first operation.
+
+    The first lane's operations come first, then the epilogue, which that lane plays; then the other lanes.
+    """
+    if not lane:
+        return 0
+    earlier = sum(len(each.operations) for each in program.lanes[:lane])
+    return earlier + len(epilogue(program))
+
+
 def _cancels(program: Program, pool: Pool) -> bool:
     """Whether the last shutdown of this pool cancelled: then the epilogue's does, too."""
     flags = [

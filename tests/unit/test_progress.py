@@ -176,8 +176,8 @@ def test_a_future_is_not_used_before_it_is_made() -> None:
 @pytest.mark.parametrize(
     ("program", "sentence"),
     [
-        (Program(lanes=()), "it has 0 client lanes, and this version runs one"),
-        (Program(lanes=(Lane(), Lane())), "it has 2 client lanes, and this version runs one"),
+        (Program(lanes=()), "it has 0 client lanes; this arena runs one"),
+        (Program(lanes=(Lane(), Lane())), "it has 2 client lanes; this arena runs one"),
         (Program(pools=()), "it has no executor"),
         (Program(pools=(Pool(workers=0),)), f"e0 has 0 workers; between 1 and {MOST_WORKERS} can be run"),
         (

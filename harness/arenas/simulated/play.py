@@ -20,7 +20,7 @@ from harness.arenas.simulated.thread_layer import Primitive
 from harness.values.history import Answered, Called, Finished, Leftover, Logged, Started, Uncaught
 from harness.values.operation import Census, Kill
 from harness.values.outcome import Facts
-from harness.values.program import epilogue
+from harness.values.program import Lane, Program, epilogue, futures_of
 
 if TYPE_CHECKING:
     from harness.arenas.simulated.importer import Importer
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from harness.arenas.simulated.tasks import Task
     from harness.values.history import Event
     from harness.values.operation import Operation
-    from harness.values.program import Program
 
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
@@ -137,6 +136,35 @@ class Worker:
         """Objects do not keep their identity across processes."""
 
 
+class Handover:
+    """Futures that one lane makes and another uses: the other waits until the call that makes it is over."""
+
+    def __init__(self, program: Program, k: Kernel) -> None:
+        """Find out which lane makes what."""
+        self._kernel = k
+        self._over = [0] * len(program.lanes)  # calls that are over, by lane
+        self._waiting: list[Task] = []
+        self._made_by: dict[str, tuple[int, int]] = {}
+        for lane, each in enumerate(program.lanes):
+            for call, step in enumerate(each.operations):
+                for name in futures_of(Program(lanes=(Lane(operations=(step,)),))):
+                    self._made_by[name] = (lane, call)
+
+    def receive(self, step: Operation, lane: int) -> None:
+        """Wait for the futures that an operation of this lane needs."""
+        for name in (getattr(step, "future", ""), *getattr(step, "futures", ())):
+            maker, call = self._made_by.get(name, (lane, 0))
+            while maker != lane and self._over[maker] <= call:
+                self._kernel.block("await a lane", None, self._waiting, None)
+
+    def pass_on(self, lane: int) -> None:
+        """A call of this lane is over: let those go on who waited for it."""
+        self._over[lane] += 1
+        waiting, self._waiting = self._waiting, []
+        for task in waiting:
+            self._kernel.wake(task)
+
+
 class Performance:
     """One run of one program."""
 
@@ -151,6 +179,7 @@ class Performance:
         self._blueprint = stage_module.Blueprint(target)
         self._make_stage = stage_module.Stage
         self._stage: Any = None
+        self._handover = Handover(program, k) if len(program.lanes) > 1 else None
         k.uncaught = self._uncaught
 
     def play(self) -> None:
@@ -184,6 +213,8 @@ class Performance:
     def _perform_all(self, operations: tuple[Operation, ...], lane: int, first: int) -> None:
         notes, k = self.notebook.notes, self._kernel
         for call, step in enumerate(operations, start=first):
+            if self._handover is not None:
+                self._handover.receive(step, lane)
             if isinstance(step, Kill):
                 self._await_victim(step)
             notes.append((now(), call, lane, None, 0))
@@ -195,6 +226,8 @@ class Performance:
             if k.over:
                 raise Over  # which `perform` took for the answer
             notes.append((now(), call, lane, outcome, k.current.ident))
+            if self._handover is not None:
+                self._handover.pass_on(lane)
 
     def _await_victim(self, step: Kill) -> None:
         """A kill is aimed at somebody: wait until there is somebody, or nothing moves any more."""
