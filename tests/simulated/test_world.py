@@ -67,15 +67,15 @@ def test_a_schedule_brings_its_run_back(world: World) -> None:
     strategy = standard_portfolio()
     for seed in range(30):
         first = make_run(world, BUSY, strategy, seed)
-        schedule = type(first.kernel.schedule()).from_text(first.kernel.schedule().to_text())
+        schedule = type(first.trace.schedule()).from_text(first.trace.schedule().to_text())
         again = make_run(world, BUSY, Replay(schedule), 0)
-        assert again.kernel.digest() == first.kernel.digest()
+        assert again.trace.digest() == first.trace.digest()
         assert again.events == first.events
 
 
 def test_a_schedule_of_something_else_diverges(world: World) -> None:
     """A decision that is not possible ends the run, and is named."""
-    schedule = type(make_run(world, BUSY, standard_portfolio(), 0).kernel.schedule()).from_text("1:3P9")
+    schedule = type(make_run(world, BUSY, standard_portfolio(), 0).trace.schedule()).from_text("1:3P9")
     run = make_run(world, BUSY, _Lenient(schedule), 0)
     assert run.ending == "diverged"
     assert "P9 should go next" in run.detail
@@ -187,7 +187,7 @@ def test_planted_races_are_found_and_only_they(planted: _Garden, plant: Plant) -
     assert found is not None
     assert _search(planted.world(plant, mended=True), plant) is None
     # After an edit elsewhere in the file, its schedule finds it again; after the repair it does not.
-    schedule: Schedule = found.kernel.schedule()
+    schedule: Schedule = found.trace.schedule()
     edited = planted.world(
         plant, edit="\n".join(f"UNRELATED_{number} = {number}" for number in range(10)) + "\n"
     )

@@ -58,7 +58,7 @@ def make_run(world: World, program: Program, strategy: Strategy, seed: int) -> R
     """One run, as the strategy chooses with this seed."""
     strategy.begin(seed)
     run = world.run(program, strategy)
-    strategy.end(len(run.kernel.log), len(run.kernel.went))
+    strategy.end(len(run.trace.log), len(run.trace.went))
     return run
 
 
@@ -71,7 +71,7 @@ def trace(target: str, backend: str, granularity: str, count: int) -> list[str]:
     runs = [make_run(world, program, strategy, seed) for program in programs for seed in range(count)]
     world.close()
     return [
-        f"{run.kernel.digest()} {run.ending} {run.kernel.schedule().to_text()} {run.events}" for run in runs
+        f"{run.trace.digest()} {run.ending} {run.trace.schedule().to_text()} {run.events}" for run in runs
     ]
 
 

@@ -14,7 +14,6 @@ Time is virtual: a step takes a microsecond, and nothing else takes any time but
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias
 
@@ -22,7 +21,7 @@ from harness.arenas.simulated.actor import Diverged, default
 from harness.arenas.simulated.backends import Over
 from harness.arenas.simulated.deadlock import describe_blocked
 from harness.arenas.simulated.tasks import Process, Task
-from harness.values.schedule import Schedule
+from harness.arenas.simulated.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +73,8 @@ class Assassin:
     def __init__(self, index: int, victim: Process, signal: int) -> None:
         """Be about to kill a process."""
         self.index = index
-        self.role = f"kill {victim.name}"
+        victim.strikes += 1
+        self.role = f"kill {victim.name}" + (f" {victim.strikes}" if victim.strikes > 1 else "")
         self.target = 0
         self.victim = victim
         self.signal = signal
@@ -112,9 +112,9 @@ class Kernel:
         self.tasks: list[Task] = []
         self.processes: list[Process] = []
         self.lazy: list[Task] = []
-        self.log: list[tuple[int, str, int]] = []  # who, operation, object; a step each
-        self.went: list[tuple[str, str]] = []  # at each choice point, who went next, about to do what
-        self.preempted: dict[int, tuple[str, str]] = {}  # where that was not the default: what was
+        self.trace = Trace()
+        self.log = self.trace.log
+        self._went = self.trace.went
         self.over = False
         self.outcome = Outcome()
         self.unwinding = 0
@@ -202,6 +202,18 @@ class Kernel:
             running = None
         return self.outcome
 
+    def forget(self) -> None:
+        """Take the run apart, so that it goes without the garbage collector."""
+        for task in self.tasks:
+            task.at_end.clear()
+            task.locals.clear()
+            task.waits_for = None
+            del task.carrier
+        self.tasks.clear()
+        self.processes.clear()
+        self.ready.clear()
+        self.luggage.clear()
+
     def _live(self, task: Task, body: Callable[[], object]) -> None:
         """A task's life, from its first step to its end."""
         status = 0
@@ -249,9 +261,7 @@ class Kernel:
             me.spins = 0
         self.now += STEP
         if len(self.ready) > 1:
-            chosen = self._choose(me)
-            if chosen is not me:
-                self._go(me, chosen)
+            self._offer(me, op)
         log = self.log
         log.append((me.index, op, target))
         if len(log) > self.limit:
@@ -265,9 +275,7 @@ class Kernel:
         me.where = number
         self.now += STEP
         if len(self.ready) > 1:
-            chosen = self._choose(me)
-            if chosen is not me:
-                self._go(me, chosen)
+            self._offer(me, op)
         log = self.log
         log.append((me.index, op, 0))
         if len(log) > self.limit:
@@ -360,6 +368,33 @@ class Kernel:
 
     # Choosing.
 
+    def _offer(self, me: Task, op: str) -> None:
+        """Let the strategy choose between the current task and others; returns when it is this one's turn."""
+        try:
+            chosen = self._ask(self.ready, me)
+        except Diverged as error:
+            self.stop("diverged", str(error))
+        if chosen is me and not me.spins:
+            self._went.append((me.role, op))
+            return
+        self._note(chosen, me)
+        self._go(me, self._after(chosen, me) if chosen.passive else chosen)  # type: ignore[arg-type]  # a task
+
+    def _note(self, chosen: Actor, me: Task | None) -> None:
+        """Write down who was chosen, and in whose place."""
+        usual = me if me is not None and not me.spins else default(self.ready, me)
+        if chosen is not usual:
+            self.trace.preempted[len(self._went)] = (usual.role, usual.op)
+        self._went.append((chosen.role, chosen.op))
+
+    def _after(self, passive: Actor, me: Task | None) -> Task | None:
+        """Let a passive actor act, and choose again."""
+        self.now += STEP
+        self.log.append((passive.index, passive.op, 0))
+        passive.act(self)  # type: ignore[union-attr]  # passive ones act
+        # The one who was about to go on may have been struck.
+        return self._choose(me if me is not None and me.state == "ready" else None)
+
     def _choose(self, me: Task | None) -> Task | None:
         """Who goes on: let the strategy choose, do what passive actors do, until it is a task."""
         ready = self.ready
@@ -369,11 +404,7 @@ class Kernel:
                     chosen = self._ask(ready, me)
                 except Diverged as error:
                     self.stop("diverged", str(error))
-                if chosen is not me or me.spins:
-                    usual = me if me is not None and not me.spins else default(ready, me)
-                    if chosen is not usual:
-                        self.preempted[len(self.went)] = (usual.role, usual.op)
-                self.went.append((chosen.role, chosen.op))
+                self._note(chosen, me)
             elif ready and not (self.lazy and ready[0] is self._clock):
                 chosen = ready[0]
             elif self.lazy:
@@ -381,13 +412,7 @@ class Kernel:
                 continue
             else:
                 return None
-            if not chosen.passive:
-                return chosen  # type: ignore[return-value]  # only tasks are not passive
-            self.now += STEP
-            self.log.append((chosen.index, chosen.op, 0))
-            chosen.act(self)  # type: ignore[union-attr]  # passive ones act
-            if me is not None and me.state != "ready":
-                me = None  # the one who was about to go on was struck
+            return self._after(chosen, me) if chosen.passive else chosen  # type: ignore[return-value]  # a task
 
     def _rouse(self) -> None:
         for task in self.lazy:
@@ -434,25 +459,3 @@ class Kernel:
     def deadline(self, timeout: float) -> int:
         """The virtual time that is `timeout` seconds from now."""
         return self.now + int(timeout * SECOND)
-
-    # What was seen.
-
-    def schedule(self) -> Schedule:
-        """The decisions of this run, with their labels."""
-        return Schedule.of_run(self.went, self.preempted)
-
-    def digest(self) -> str:
-        """Names this run: every step, in order."""
-        return hashlib.sha256(repr(self.log).encode()).hexdigest()[:16]
-
-    def fingerprint(self) -> int:
-        """Like `digest`, fast, and only within this process."""
-        return hash(tuple(self.log))
-
-    def class_fingerprint(self) -> int:
-        """Names the happens-before class: the order of steps on each object, and of each actor."""
-        orders: dict[int, list[tuple[int, str]]] = {}
-        for who, op, target in self.log:
-            if target:
-                orders.setdefault(target, []).append((who, op))
-        return hash(tuple((target, tuple(order)) for target, order in sorted(orders.items())))

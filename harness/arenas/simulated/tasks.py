@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Process:
     """A simulated process: a number, its tasks, its ends of pipes, and how it ended."""
 
-    __slots__ = ("children", "ends", "exitcode", "main", "name", "pid", "tasks", "waiters")
+    __slots__ = ("children", "ends", "exitcode", "main", "name", "pid", "strikes", "tasks", "waiters")
 
     def __init__(self, pid: int, name: str) -> None:
         """Make a process without tasks."""
@@ -25,6 +25,7 @@ class Process:
         self.children: set[Any] = set()  # started and not joined
         self.waiters: list[Task] = []  # who waits for its end
         self.main: Task | None = None
+        self.strikes = 0  # kills that were sent
 
 
 class Task:

@@ -84,7 +84,8 @@ class Lock(Primitive):
             return self._acquire_outside(blocking)
         if self._epoch is not k and not self._lives_in(k):
             return True
-        _check(blocking, timeout)
+        if timeout != -1:
+            _check(blocking, timeout)
         if k.over:
             k.unwind()
         # A lock that its maker takes at once is not known to anybody else yet.
@@ -184,7 +185,8 @@ class RLock(Primitive):
         k = kernel.running
         if k is None or (self._epoch is not k and not self._lives_in(k)):
             return True
-        _check(blocking, timeout)
+        if timeout != -1:
+            _check(blocking, timeout)
         me = k.current
         if self._owner is me:
             if k.over:
@@ -285,13 +287,12 @@ class RLock(Primitive):
 
 
 def _check(blocking: bool, timeout: float) -> None:  # noqa: FBT001 - as the caller has it
-    if timeout != -1:
-        if not blocking:
-            raise ValueError("can't specify a timeout for a non-blocking call")
-        if timeout < 0:
-            raise ValueError("timeout value must be a non-negative number")
-        if timeout > _thread.TIMEOUT_MAX:
-            raise OverflowError("timeout value is too large")
+    if not blocking:
+        raise ValueError("can't specify a timeout for a non-blocking call")
+    if timeout < 0:
+        raise ValueError("timeout value must be a non-negative number")
+    if timeout > _thread.TIMEOUT_MAX:
+        raise OverflowError("timeout value is too large")
 
 
 def _failed(k: Kernel) -> bool:

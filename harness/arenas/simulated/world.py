@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from harness.arenas.simulated.actor import Strategy
     from harness.arenas.simulated.instrument import Point
     from harness.arenas.simulated.kernel import Ending
+    from harness.arenas.simulated.trace import Trace
     from harness.values.granularity import Granularity
     from harness.values.history import Event
     from harness.values.program import Program
@@ -62,7 +63,7 @@ class Run:
     notes: Sequence[play.Note]
     ending: Ending
     detail: str
-    kernel: Kernel
+    trace: Trace
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -92,6 +93,7 @@ class World:
         """
         self._target = target
         self._runs = 0
+        self._quiet = _Quiet()
         self._text = SourceText(granularity)
         self._backend = backend
         self._identities = identity.Identities()
@@ -137,19 +139,15 @@ class World:
         self._restore()
         k = Kernel(strategy, self._backend(), limit=limit)
         performance = play.Performance(program, self._target, self._importer, k)
-        listener = _Listener(performance)
+        self._quiet.listener.performance = performance
         unraisable, sys.unraisablehook = sys.unraisablehook, performance.unraisable
-        logger = logging.getLogger("concurrent.futures")
-        before = logger.propagate
-        logger.addHandler(listener)
-        logger.propagate = False
         gc.disable()
         try:
             outcome = k.run(performance.play)
         finally:
-            logger.removeHandler(listener)
-            logger.propagate = before
+            self._quiet.listener.performance = None
             sys.unraisablehook = unraisable
+            k.forget()
             self._collect_now_and_then()
         notes = performance.notebook.notes
         if outcome.ending == "deadlock":
@@ -158,7 +156,7 @@ class World:
             notes.append(Slow(at=k.now + 1, reason=outcome.detail))
         return Run(
             program=program, client=k.client.pid, notes=notes, ending=outcome.ending,
-            detail=outcome.detail, kernel=k,
+            detail=outcome.detail, trace=k.trace,
         )  # fmt: skip
 
     def _collect_now_and_then(self) -> None:
@@ -192,23 +190,44 @@ class World:
         return self._text.digest()
 
     def close(self) -> None:
-        """Forget the modules."""
+        """Forget the modules, and let logging and the collector be as they were."""
         self._importer.close()
+        self._quiet.end()
+
+
+class _Quiet:
+    """While there is a world, records of the ``concurrent.futures`` logger go to its runs and nowhere else.
+
+    The collector is off from the first run on: a finaliser must not wake up in a run that is not its own.
+    """
+
+    def __init__(self) -> None:
+        self.listener = _Listener()
+        self._logger = logging.getLogger("concurrent.futures")
+        self._before = self._logger.propagate, gc.isenabled()
+        self._logger.addHandler(self.listener)
+        self._logger.propagate = False
+
+    def end(self) -> None:
+        """Let everything be as it was."""
+        self._logger.removeHandler(self.listener)
+        self._logger.propagate, collecting = self._before
+        if collecting:
+            gc.enable()
 
 
 class _Listener(logging.Handler):
-    """Records of the ``concurrent.futures`` logger become events."""
+    """Records of the ``concurrent.futures`` logger become events of the run in progress."""
 
-    def __init__(self, performance: play.Performance) -> None:
-        super().__init__()
-        self._performance = performance
+    performance: play.Performance | None = None
 
     def createLock(self) -> None:  # noqa: N802 - overridden
         """No lock: a task may stop in the middle of formatting, and another would wait for it for real."""
         self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._performance.log(record.getMessage())
+        if self.performance is not None:
+            self.performance.log(record.getMessage())
 
 
 _CONTAINERS = (dict, list, set, deque, weakref.WeakSet, weakref.WeakKeyDictionary)

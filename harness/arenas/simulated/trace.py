@@ -1,0 +1,42 @@
+"""What a run did, step by step: the log, the choices, and the names by which runs are told apart."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from harness.values.schedule import Schedule
+
+
+@dataclass(slots=True)
+class Trace:
+    """The steps and choices of one run.
+
+    `log` has every step: the index of the actor, the operation, and the number of its object (0 for none).
+    `went` has, by choice point, the role that went next and what it was about to do; `preempted`, by the
+    number of the choice point, the role and operation that were the default there and had to wait.
+    """
+
+    log: list[tuple[int, str, int]] = field(default_factory=list)
+    went: list[tuple[str, str]] = field(default_factory=list)
+    preempted: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+    def schedule(self) -> Schedule:
+        """The decisions that differ from the default, with their labels."""
+        return Schedule.of_run(self.went, self.preempted)
+
+    def digest(self) -> str:
+        """Names this run in every process: every step, in order."""
+        return hashlib.sha256(repr(self.log).encode()).hexdigest()[:16]
+
+    def fingerprint(self) -> int:
+        """Like `digest`, fast, and only within this process."""
+        return hash(tuple(self.log))
+
+    def class_fingerprint(self) -> int:
+        """Names the happens-before class: the order of steps on each object."""
+        orders: dict[int, list[tuple[int, str]]] = {}
+        for who, op, target in self.log:
+            if target:
+                orders.setdefault(target, []).append((who, op))
+        return hash(tuple((target, tuple(order)) for target, order in sorted(orders.items())))
