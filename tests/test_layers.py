@@ -61,7 +61,7 @@ LATE = {("harness.plugin", "harness.workshop"): "the plugin does nothing, loads 
 CHILD = tuple(
     f"harness.arenas.real.{name}"
     for name in ("launch", "child", "stage", "perform", "ledger", "recorder", "census", "probe", "puppet")
-)
+) + tuple(f"harness.arenas.steered.{name}" for name in ("launch", "hooks", "host"))
 """What runs in the sacrificial child and in its workers."""
 
 

@@ -85,8 +85,9 @@ class RealArena:
         self._scratch = scratch
         self._journal = journal
         self._import_from = import_from
+        self._command: tuple[str, ...] = ("harness.arenas.real.launch",)
         self._selector = selectors.DefaultSelector()
-        self._gatehouse = Gatehouse(self._selector, self._hear_puppet)
+        self._gatehouse = self._open_gatehouse()
         self._child: Child | None = None
         self._runs = 0
         self._watch = _Watch(patience=Patience())
@@ -141,6 +142,12 @@ class RealArena:
         Raises:
             SubjectError: the subject's constructor fails.
         """
+        return self._run(subject, program, patience, {})
+
+    def _run(
+        self, subject: Subject, program: Program, patience: Patience, more: dict[str, object]
+    ) -> History:
+        """Run one program; `more` is for the child."""
         begun = time.monotonic()
         child = self._ready_child()
         self._runs += 1
@@ -153,7 +160,7 @@ class RealArena:
         child.send({
             "do": "run", "run": run, "target": subject.target, "program": text,
             "address": self._gatehouse.address, "key": self._gatehouse.key,
-            "remote": subject.kind != "thread",
+            "remote": subject.kind != "thread", **more,
         })  # fmt: skip
         ending, answer = self._attend(child)
         self._hear_the_rest()
@@ -177,6 +184,7 @@ class RealArena:
                     return [], message
                 self._obey(message)
                 watch.moved()
+            self._tend()
             status = child.exit_status()
             if status is not None:
                 return [Gone(at=time.monotonic_ns(), status=status)], None
@@ -217,6 +225,12 @@ class RealArena:
             case _:
                 raise AssertionError(message)
 
+    def _tend(self) -> None:
+        """Called again and again while a program runs."""
+
+    def _open_gatehouse(self) -> Gatehouse:
+        return Gatehouse(self._selector, self._hear_puppet)
+
     def _hear_puppet(self, message: dict[str, Any]) -> None:
         """A task in a worker process reports: note it, and tell the client."""
         task, pid, at = message["task"], message["pid"], message["at"]
@@ -247,7 +261,7 @@ class RealArena:
         if self._child is not None and self._child.exit_status() is not None:
             self._end_child()
         if self._child is None:
-            self._child = Child(self._scratch, keep_paths=self._import_from)
+            self._child = Child(self._scratch, keep_paths=self._import_from, command=self._command)
             self._selector.register(self._child.line, selectors.EVENT_READ, None)
             if self._child.pidfd is not None:
                 self._selector.register(self._child.pidfd, selectors.EVENT_READ, _nothing)

@@ -31,6 +31,7 @@ from harness.values.outcome import Facts
 from harness.values.program import Program, epilogue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from harness.values.outcome import Outcome
@@ -251,7 +252,7 @@ def _listen(recorder: Recorder) -> None:
     sys.unraisablehook = unraisable
 
 
-def _start_helpers(program: Program) -> None:
+def start_helpers(program: Program) -> None:
     """Start multiprocessing's helper processes before the baseline, so that they are not taken for a leak."""
     for pool in program.pools:
         if pool.start in ("spawn", "forkserver"):
@@ -266,7 +267,7 @@ def _start_helpers(program: Program) -> None:
 
 def _run(message: dict[str, Any], control: Control, recorder: Recorder) -> dict[str, object]:
     program = Program.from_json(message["program"])
-    _start_helpers(program)
+    start_helpers(program)
     stage = Stage(program, Blueprint(message["target"]), recorder, control.wake)
     stage.run, stage.address, stage.key = message["run"], message["address"], message["key"]
     if message["remote"]:
@@ -282,8 +283,8 @@ def _run(message: dict[str, Any], control: Control, recorder: Recorder) -> dict[
     return {"do": "done", "clean": clean}
 
 
-def main() -> None:
-    """Serve the harness until it hangs up.
+def serve(run: Callable[[dict[str, Any], Control, Recorder], dict[str, object]]) -> None:
+    """Serve the harness until it hangs up; `run` is what runs a program.
 
     The arguments are the descriptor of the control line, the file of events and the file of stacks.
     """
@@ -297,9 +298,14 @@ def main() -> None:
     while (message := control.receive()) is not None:
         match message["do"]:
             case "run":
-                control.send(_run(message, control, recorder))
+                control.send(run(message, control, recorder))
             case "probe":
                 control.send({"do": "done", **probe.probe(message["target"], control.send)})
             case _:  # a gate's news that came after its program was over
                 continue
     os._exit(0)
+
+
+def main() -> None:
+    """Serve the harness, in the real arena."""
+    serve(_run)

@@ -32,8 +32,17 @@ _DYING = 2000  # milliseconds for a process to come to its end after SIGKILL
 class Child:
     """A sacrificial process and the line to it."""
 
-    def __init__(self, folder: Path, *, keep_paths: tuple[str, ...] = ()) -> None:
-        """Start it. Its output goes to files in `folder`: a leaked worker would keep a pipe open."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        keep_paths: tuple[str, ...] = (),
+        command: tuple[str, ...] = ("harness.arenas.real.launch",),
+    ) -> None:
+        """Start it. Its output goes to files in `folder`: a leaked worker would keep a pipe open.
+
+        The `command` is the child's main module, and arguments that follow the usual ones.
+        """
         self.mark = f"{os.getpid()}.{start_time(os.getpid())}.{secrets.token_hex(8)}"
         self.events = Path(tempfile.mkstemp(prefix="events-", dir=folder)[1])
         self.stacks = self.events.with_name(self.events.name.replace("events", "stacks"))
@@ -48,8 +57,8 @@ class Child:
         with self.output.open("ab") as output, theirs:
             self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [
-                    sys.executable, "-P", "-m", "harness.arenas.real.launch",
-                    str(theirs.fileno()), str(self.events), str(self.stacks),
+                    sys.executable, "-P", "-m", command[0],
+                    str(theirs.fileno()), str(self.events), str(self.stacks), *command[1:],
                 ],
                 env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 pass_fds=(theirs.fileno(),), start_new_session=True,

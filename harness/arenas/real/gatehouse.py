@@ -53,12 +53,12 @@ class Gatehouse:
         """Let the puppets at this gate go on, now and later."""
         self._opened.add(gate)
         for line in self._waiting.pop(gate, ()):
-            self._let_pass(line)
+            self.answer(line)
 
     def hang_up(self) -> None:
         """Close every puppet's line (their processes are gone, or should be)."""
         for line in list(self._buffers):
-            self._drop(line)
+            self.drop(line)
 
     def close(self) -> None:
         """Stop listening and remove the socket."""
@@ -82,7 +82,7 @@ class Gatehouse:
         except OSError:
             part = b""
         if not part:
-            self._drop(line)
+            self.drop(line)
             return
         *complete, self._buffers[line] = (self._buffers[line] + part).split(b"\n")
         for text in complete:
@@ -92,29 +92,35 @@ class Gatehouse:
     def _hear(self, line: socket.socket, text: bytes) -> None:
         message = _parsed(text)
         if message is None:
-            self._drop(line)
+            self.drop(line)
         elif line not in self._trusted:
             if secrets.compare_digest(str(message.get("key")).encode(), self.key.encode()):
                 self._trusted.add(line)
             else:
-                self._drop(line)
+                self.drop(line)
         elif message.get("run") == self._run:
-            if message["do"] == "gate":
-                self._wait_at(line, message["gate"])
-            else:
-                self._report(message)
+            self.hear(line, message)
+
+    def hear(self, line: socket.socket, message: dict[str, Any]) -> None:
+        """A puppet of the present run says something."""
+        if message["do"] == "gate":
+            self._wait_at(line, message["gate"])
+        else:
+            self._report(message)
 
     def _wait_at(self, line: socket.socket, gate: str) -> None:
         if gate in self._opened:
-            self._let_pass(line)
+            self.answer(line)
         else:
             self._waiting.setdefault(gate, []).append(line)
 
-    def _let_pass(self, line: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # the puppet was killed meanwhile
-            line.send(b".")
+    def answer(self, line: socket.socket, what: bytes = b".") -> None:
+        """Let whoever waits at the other end of a line go on."""
+        with contextlib.suppress(OSError):  # it was killed meanwhile
+            line.send(what)
 
-    def _drop(self, line: socket.socket) -> None:
+    def drop(self, line: socket.socket) -> None:
+        """A line is dead, or somebody is at its other end whom we do not trust."""
         if self._buffers.pop(line, None) is not None:
             self._trusted.discard(line)
             self._selector.unregister(line)

@@ -148,6 +148,7 @@ class Kernel:
     def _add_task(self, role: str, process: Process, *, daemon: bool = False) -> Task:
         task = Task(self._actors, role, process, daemon=daemon)
         self._actors += 1
+        self.trace.roles[task.index] = role
         self.tasks.append(task)
         process.tasks.append(task)
         if process.main is None:
@@ -164,7 +165,9 @@ class Kernel:
     def assassinate(self, victim: Process, signal: int) -> None:
         """From now on the victim may be struck at any moment."""
         self._actors += 1
-        self._insert(Assassin(self._actors - 1, victim, signal))
+        assassin = Assassin(self._actors - 1, victim, signal)
+        self.trace.roles[assassin.index] = assassin.role
+        self._insert(assassin)
 
     def withdraw(self, actor: Actor) -> None:
         """An actor has nothing more to do."""

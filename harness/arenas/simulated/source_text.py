@@ -42,7 +42,7 @@ class SourceText:
             granularity="synchronisation" if module in _WHOLE else self._granularity,
         )  # fmt: skip
         self.points += made.points
-        self._names += [_name_of(point) for point in made.points]
+        self._names += [name_of(point) for point in made.points]
         return made.code
 
     def hook(self, number: int) -> None:
@@ -56,6 +56,6 @@ class SourceText:
         return self._hash.hexdigest()[:16]
 
 
-def _name_of(point: Point) -> str:
+def name_of(point: Point) -> str:
     """A short name of a statement that does not depend on the lines around it."""
     return "s" + hashlib.sha256(f"{point.module} {point.moment} {point.text}".encode()).hexdigest()[:4]

@@ -14,12 +14,14 @@ class Trace:
 
     `log` has every step: the index of the actor, the operation, and the number of its object (0 for none).
     `went` has, by choice point, the role that went next and what it was about to do; `preempted`, by the
-    number of the choice point, the role and operation that were the default there and had to wait.
+    number of the choice point, the role and operation that were the default there and had to wait. `roles`
+    are those of the actors, by index.
     """
 
     log: list[tuple[int, str, int]] = field(default_factory=list)
     went: list[tuple[str, str]] = field(default_factory=list)
     preempted: dict[int, tuple[str, str]] = field(default_factory=dict)
+    roles: dict[int, str] = field(default_factory=dict)
 
     def schedule(self) -> Schedule:
         """The decisions that differ from the default, with their labels."""

@@ -1,0 +1,1 @@
+"""The steered rung: real threads, locks and processes, made to go in the order of a simulated run."""
