@@ -42,6 +42,30 @@ _OPTIONS: tuple[tuple[str, str, str, str], ...] = (
     ("executor-seed", "", "N", "the one seed of the run (default: random, and always printed)"),
     ("executor-replay", "", "TOKEN", "run nothing but this token: its text, its short id, or a file"),
     (
+        "executor-arena",
+        "",
+        "NAME,...",
+        "where programs run: real, simulated (default: wherever it is possible)",
+    ),
+    (
+        "executor-schedules",
+        "",
+        "N",
+        "schedules of each program in the simulated arena (default: the profile's)",
+    ),
+    (
+        "executor-strategy",
+        "",
+        "NAME",
+        "how schedules are searched for: portfolio (default), random, sticky, pct, pos, exhaustive",
+    ),
+    (
+        "executor-granularity",
+        "",
+        "NAME",
+        "where simulated threads can be preempted: synchronisation (default), statement, access",
+    ),
+    (
         "executor-hang-after",
         "",
         "DURATION",
@@ -222,6 +246,8 @@ def conformance(request: pytest.FixtureRequest) -> Any:  # noqa: ANN401 - a call
     def run() -> None:
         text, data = workshop.work(job)
         request.node.stash[_DATA] = data
+        if "skip" in data:
+            pytest.skip(data["skip"])
         if text:
             pytest.fail(text, pytrace=False)
 

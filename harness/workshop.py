@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.arenas.real.arena import Patience, RealArena, SubjectError
+from harness.arenas.real.arena import Patience, SubjectError
 from harness.arenas.real.custody import sweep_the_dead
-from harness.arenas.real.journal import Journal, left_behind
+from harness.arenas.real.journal import left_behind
+from harness.arenas.simulated.plan import SEARCHING, Plan
 from harness.check.baseline import Baseline
-from harness.check.choice import chosen_rules
-from harness.check.compare import Archive
+from harness.check.choice import chosen_arenas, chosen_rules, one_of
+from harness.check.compare import Archive, Peers
 from harness.check.corpus import find, keep
 from harness.check.finding import Item
 from harness.check.law import Law
@@ -24,6 +22,7 @@ from harness.check.profile import UsageError, profile_named, seconds
 from harness.check.replay import replay, unfair
 from harness.check.resolve import STANDARD, peers_of, resolve, shape_of
 from harness.check.search import Search
+from harness.check.trial import RealTrial, SimulatedTrial
 from harness.generation.machines import themes_for
 from harness.plugin import executors, flag, option, random_seed
 from harness.progress import Progress
@@ -32,15 +31,19 @@ from harness.report.results import Results, write_results
 from harness.report.table import summary_lines, verdict_line
 from harness.specs import SpecsError, load_deviations, load_drafts, load_rules
 from harness.values.codec import DecodeError, decode, encode
+from harness.values.granularity import GRANULARITIES
 from harness.values.program import Program
 from harness.values.subject import Subject
 from harness.values.token import Token
+from harness.venues import Venues, sweep_scratch
 
 if TYPE_CHECKING:
     import pytest
 
+    from harness.check.finding import ArenaName
+    from harness.check.trial import Trial
+
 BAD_INPUT = (UsageError, SubjectError, SpecsError)
-_SCRATCH = "exh-run-"
 _LEAST_SHARE = 2.0  # seconds that an item gets even if earlier ones used the budget up
 _LARGEST_SEED = 1 << 64
 
@@ -52,6 +55,7 @@ class Job:
     name: str
     subject: Subject
     theme: str
+    arena: ArenaName = "real"
 
 
 class Workshop:
@@ -81,14 +85,16 @@ class Workshop:
         baseline = option(config, "executor-baseline")
         self._baseline = Baseline(self._here / baseline) if baseline else None
         self._report = self._read_report()
+        self._plan = self._read_plan()
+        self._arenas = chosen_arenas(option(config, "executor-arena"))
         text = option(config, "executor-replay")
         self._token = self._read_token(text) if text else None
+        if self._token is not None:
+            self._arenas = ("real",) if self._token.course is None else ("simulated",)
         self.results = Results(rules=self.law.rules, drafts=load_drafts())
         self.worked = False
         self._notes: list[str] = []
-        self._arena: RealArena | None = None
-        self._journal: Journal | None = None
-        self._scratch: Path | None = None
+        self._venues = Venues(self._home, (str(config.rootpath), str(self._here)), self._look_back)
         self._subjects: list[Subject] = []
         self._others: dict[str, Subject | None] = {}  # peers that are no subjects of this run
         self._archive = Archive()
@@ -120,6 +126,17 @@ class Workshop:
             ) from None
         return folder
 
+    def _read_plan(self) -> Plan:
+        """What the simulated arena is to do with each program."""
+        schedules = option(self._config, "executor-schedules") or str(self.profile.schedules)
+        if not (schedules.isascii() and schedules.isdigit() and int(schedules)):
+            raise UsageError(f"{schedules!r} is no number of schedules: give a whole number, 1 or more")
+        return Plan(
+            schedules=int(schedules), seed=self.seed,
+            strategy=one_of(SEARCHING, option(self._config, "executor-strategy"), "strategy"),
+            granularity=one_of(GRANULARITIES, option(self._config, "executor-granularity"), "granularity"),
+        )  # fmt: skip
+
     def _read_token(self, text: str) -> Token:
         token = find(text, self._home / "corpus", self._here)
         reason = unfair(token)
@@ -128,26 +145,6 @@ class Workshop:
         return token
 
     # What there is to do.
-
-    @property
-    def arena(self) -> RealArena:
-        """The arena, made when first needed.
-
-        Raises:
-            UsageError: the journal cannot be written.
-        """
-        if self._arena is None:
-            self._look_back()
-            try:
-                self._journal = Journal(self._home / "journal")
-            except OSError as error:
-                raise UsageError(
-                    f"{self._home} cannot be written ({error.strerror}): run from another folder"
-                ) from None
-            self._scratch = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-"))
-            folders = (str(self._config.rootpath), str(self._here))
-            self._arena = RealArena(self._scratch, self._journal, import_from=folders)
-        return self._arena
 
     def subjects(self) -> list[Subject]:
         """The subjects, probed once for all the processes of a run.
@@ -165,14 +162,9 @@ class Workshop:
             malformed = [target for target in targets if not _well_formed(target)]
             if malformed:
                 raise UsageError(f"{malformed[0]!r} is no import path: write package.module:Class")
-            self._subjects = [resolve(self.arena, target) for target in dict.fromkeys(targets)]
-            self._forget_probes()
+            self._subjects = [resolve(self._venues.real, target) for target in dict.fromkeys(targets)]
+            self._venues.rest()
         return self._subjects
-
-    def _forget_probes(self) -> None:
-        """A process that only waits for others from now on has no program in flight."""
-        if self._journal is not None:
-            self._journal.note("", "")
 
     def known_subjects(self) -> list[Any]:
         """The subjects probed so far, as JSON for other processes."""
@@ -198,7 +190,9 @@ class Workshop:
             for subject in self.subjects():
                 themes = ["replay"] if self._token is not None else themes_for(shape_of(subject))
                 self._jobs += [
-                    Job(name=f"{subject.name}-{theme}", subject=subject, theme=theme) for theme in themes
+                    Job(name=_job_name(subject, theme, arena), subject=subject, theme=theme, arena=arena)
+                    for arena in self._arenas
+                    for theme in themes
                 ]
         return self._jobs
 
@@ -223,6 +217,8 @@ class Workshop:
         except KeyboardInterrupt:
             self.results.items.append(search.so_far())
             raise
+        if item.refused:
+            return "", {"item": encode(item), "skip": f"no simulated arena: {item.refused}"}
         if self._baseline is not None:
             item = self._baseline.measure(item, lambda token: self._still_fails(job.subject, token))
         self._keep(item)
@@ -243,12 +239,24 @@ class Workshop:
 
     def _search(self, job: Job) -> Search:
         slug = job.name.replace(":", "-").replace("/", "-")
+        real = job.arena == "real"
         return Search(
-            arena=self.arena, subject=job.subject, theme=job.theme, profile=self.profile, seed=self.seed,
-            law=self.law, share=self._share(), patience=self.patience,
-            tell=self._tell, shout=self._progress.tell,
-            peers=lambda: self._peers(job.subject), archive=self._archive,
+            trial=self._trial(job.subject, job.arena), subject=job.subject, theme=job.theme,
+            profile=self.profile, programs=self.profile.programs if real else self.profile.simulated,
+            seed=self.seed, law=self.law, share=self._share(), tell=self._tell, shout=self._progress.tell,
+            compared=self._comparing(job.subject) if real else None,
             folder=None if self._explicit else self._home / "examples" / slug,
+        )  # fmt: skip
+
+    def _trial(self, subject: Subject, arena: ArenaName) -> Trial:
+        if arena == "real":
+            return RealTrial(self._venues.real, subject, self.patience)
+        return SimulatedTrial(self._venues.simulated, subject, self._plan)
+
+    def _comparing(self, subject: Subject) -> Peers:
+        return Peers(
+            arena=self._venues.real, subject=subject, law=self.law, archive=self._archive,
+            find=lambda: self._peers(subject), patience=self.patience,
         )  # fmt: skip
 
     def _peers(self, subject: Subject) -> tuple[Subject, ...]:
@@ -257,7 +265,7 @@ class Workshop:
         for target in peers_of(subject):
             if target not in known and target not in self._others:
                 try:
-                    self._others[target] = resolve(self.arena, target)
+                    self._others[target] = resolve(self._venues.real, target)
                 except SubjectError:
                     self._others[target] = None
         found = (known.get(target) or self._others.get(target) for target in peers_of(subject))
@@ -280,11 +288,12 @@ class Workshop:
                 keep(self._home / "corpus", each.token, each.short)
 
     def _still_fails(self, subject: Subject, token: Token) -> bool:
-        return replay(self.arena, subject, token, self.law, patience=self.patience, times=3).failed > 0
+        arena: ArenaName = "real" if token.course is None else "simulated"
+        return replay(self._trial(subject, arena), subject, token, self.law, times=3).failed > 0
 
     def _replay(self, job: Job, token: Token) -> tuple[str, dict[str, Any]]:
         self._doing = f"replaying {token.short} on {job.subject.name}"
-        result = replay(self.arena, job.subject, token, self.law, patience=self.patience)
+        result = replay(self._trial(job.subject, job.arena), job.subject, token, self.law)
         text = replay_text(result, token)
         told = result.failed or result.inconclusive == result.tried
         return (text if told else ""), {"replay": text.splitlines()[0] if told else text}
@@ -318,7 +327,7 @@ class Workshop:
     def _look_back(self) -> None:
         """Sweep up after earlier runs that were killed, and tell of what they were doing."""
         sweep_the_dead()
-        _sweep_scratch()
+        sweep_scratch()
         if not self._inputs:
             self._notes += [f"an earlier run {text}" for text in self._killed()]
 
@@ -377,20 +386,11 @@ class Workshop:
     def close(self) -> None:
         """Leave nothing behind."""
         self._progress.stop()
-        if self._arena is not None:
-            self._arena.close()
-        if self._journal is not None:
-            self._journal.close()
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        self._venues.close()
 
 
-def _sweep_scratch() -> None:
-    """Remove the folders of runs that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*-*"):
-        pid = folder.name.removeprefix(_SCRATCH).partition("-")[0]
-        if pid.isdigit() and not Path("/proc", pid).exists() and Path("/proc/self").exists():
-            shutil.rmtree(folder, ignore_errors=True)
+def _job_name(subject: Subject, theme: str, arena: ArenaName) -> str:
+    return f"{subject.name}-{theme}" + ("" if arena == "real" else f"-{arena}")
 
 
 def _well_formed(target: str) -> bool:

@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("harness.generation",),
     ("harness.arenas",),
     ("harness.check", "harness.report"),
-    ("harness.plugin", "harness.workshop", "harness.progress", "harness.suite"),
+    ("harness.plugin", "harness.workshop", "harness.venues", "harness.progress", "harness.suite"),
 )
 """The pipeline from values to users: a module imports from its own layer and from those before it."""
 
@@ -60,7 +60,18 @@ LATE = {("harness.plugin", "harness.workshop"): "the plugin does nothing, loads 
 
 CHILD = tuple(
     f"harness.arenas.real.{name}"
-    for name in ("launch", "child", "stage", "perform", "ledger", "recorder", "census", "probe", "puppet")
+    for name in (
+        "launch",
+        "child",
+        "line",
+        "stage",
+        "perform",
+        "ledger",
+        "recorder",
+        "census",
+        "probe",
+        "puppet",
+    )
 ) + tuple(f"harness.arenas.steered.{name}" for name in ("launch", "hooks", "host"))
 """What runs in the sacrificial child and in its workers."""
 

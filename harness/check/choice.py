@@ -1,16 +1,20 @@
-"""Which rules a run judges by."""
+"""What a run judges by, and where: names from closed lists."""
 
 from __future__ import annotations
 
 import fnmatch
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from harness.check.finding import ARENAS
 from harness.check.profile import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.check.finding import ArenaName
     from harness.values.rule import Rule
+
+_Name = TypeVar("_Name", bound=str)
 
 
 def chosen_rules(text: str, rules: Mapping[str, Rule]) -> dict[str, Rule]:
@@ -39,3 +43,25 @@ def _picked(name: str, rules: Mapping[str, Rule]) -> dict[str, Rule]:
         id_: rule for id_, rule in rules.items()
         if fnmatch.fnmatchcase(id_, name) or str(rule.level) == name
     }  # fmt: skip
+
+
+def chosen_arenas(text: str) -> tuple[ArenaName, ...]:
+    """The arenas that a list names; without one, all.
+
+    Raises:
+        UsageError: there is no such arena.
+    """
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    return tuple(dict.fromkeys(one_of(ARENAS, name, "arena") for name in names)) or ARENAS
+
+
+def one_of(known: tuple[_Name, ...], text: str, what: str) -> _Name:
+    """The one of some names that was given, or the first.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    found = {str(name): name for name in known}
+    if text and text not in found:
+        raise UsageError(f"there is no {what} {text!r}: take one of {', '.join(found)}")
+    return found[text] if text else known[0]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from harness.judge.comparison import nameless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+ArenaName: TypeAlias = Literal["real", "simulated"]
+
+ARENAS: tuple[ArenaName, ...] = get_args(ArenaName)
 
 Standing: TypeAlias = Literal["violated", "deviation", "unconfirmed"]
 
@@ -90,8 +94,25 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Schedules:
+    """How many schedules the programs of an item ran under, in the simulated world.
+
+    Each program counted apart, no two of the `distinct` ones had the same steps; those of one of the
+    `classes` differ only in steps that have nothing to do with each other; `histories` looked different from
+    outside.
+    Of so many programs all schedules within bounds were run: those are `exhausted`.
+    """
+
+    run: int
+    distinct: int
+    classes: int
+    histories: int
+    exhausted: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """What one item (a subject and a theme) did and found."""
+    """What one item (a subject, a theme and an arena) did and found."""
 
     subject: str
     target: str
@@ -113,6 +134,9 @@ class Item:
     inherited: tuple[str, ...] = ()
     possible: tuple[str, ...] = ()  # deviations that concern this subject
     comparisons: tuple[Comparison, ...] = ()
+    arena: ArenaName = "real"
+    schedules: Schedules | None = None
+    refused: str = ""  # why the arena cannot be had for this subject
 
     @property
     def proved_nothing(self) -> bool:

@@ -14,13 +14,16 @@ class UsageError(ValueError):
 class Profile:
     """The amount of work.
 
-    `programs` are drawn for every item (a subject and a theme) and named by the digest; `budget` is the wall
-    time of the whole run in seconds; an item of a profile that `goes_on` draws more programs until its share
-    is used up.
+    `programs` are drawn for every item (a subject, a theme, an arena) and named by the digest; for the
+    simulated arena so many (`simulated`), each of which runs under a number of `schedules`. `budget` is the
+    wall time of the whole run in seconds; an item of a profile that `goes_on` draws more programs until its
+    share is used up.
     """
 
     name: str
     programs: int
+    simulated: int
+    schedules: int
     budget: float
     goes_on: bool
 
@@ -28,9 +31,9 @@ class Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile(name="quick", programs=300, budget=45.0, goes_on=False),
-        Profile(name="ci", programs=400, budget=300.0, goes_on=True),
-        Profile(name="nightly", programs=2000, budget=7200.0, goes_on=True),
+        Profile(name="quick", programs=300, simulated=30, schedules=40, budget=45.0, goes_on=False),
+        Profile(name="ci", programs=400, simulated=100, schedules=150, budget=300.0, goes_on=True),
+        Profile(name="nightly", programs=2000, simulated=400, schedules=500, budget=7200.0, goes_on=True),
     )
 }
 

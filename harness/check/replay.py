@@ -6,15 +6,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.arenas.real.arena import SubjectError
 from harness.check.picture import draw_picture
 from harness.judge.excuse import excuse
 from harness.judge.judge import judge
 from harness.model.progress import objection
+from harness.values.course import Observation
+from harness.values.history import History
 
 if TYPE_CHECKING:
-    from harness.arenas.real.arena import Patience, RealArena
     from harness.check.law import Law
+    from harness.check.trial import Trial
     from harness.values.subject import Subject
     from harness.values.token import Token
 
@@ -36,21 +37,20 @@ class Replay:
     picture: tuple[str, ...] = ()
 
 
-def replay(  # noqa: PLR0913 - a replay has these sides
-    arena: RealArena, subject: Subject, token: Token, law: Law, *, patience: Patience, times: int = _TIMES
-) -> Replay:
+def replay(trial: Trial, subject: Subject, token: Token, law: Law, *, times: int = _TIMES) -> Replay:
     """Run a token's program `times` over, or until it has taken long enough."""
     tried = failed = excused = inconclusive = 0
     text = issue = ""
     picture: tuple[str, ...] = ()
     limit = time.monotonic() + _LONGEST
+    like = Observation(History(program=token.program), token.course)
     while tried < times and (tried == 0 or time.monotonic() < limit):
         tried += 1
-        try:
-            history = arena.run(subject, token.program, patience)
-        except SubjectError as error:
-            inconclusive, text = inconclusive + 1, str(error)
+        seen = trial.repeat(token.program, like)
+        if seen.doubt:
+            inconclusive, text = inconclusive + 1, seen.doubt
             continue
+        history = seen.history
         judgement = judge(history, subject, law.rules)
         inconclusive += bool(judgement.inconclusive)
         text = text or judgement.inconclusive

@@ -10,16 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from harness.arenas.real.arena import Patience, SubjectError
-from harness.check.compare import Archive, Peers, Seen
-from harness.check.finding import Exercise, Finding, Item
+from harness.arenas.simulated.arena import RefusedError
+from harness.check.compare import Seen
+from harness.check.finding import Exercise, Finding, Item, Schedules
 from harness.check.picture import draw_picture
 from harness.check.reduce import reduce, weight
 from harness.check.resolve import shape_of
 from harness.generation.draw import Enough, digest_of, draw, recall, shrink
 from harness.judge.excuse import concerns, excuse
 from harness.judge.judge import applies, judge
-from harness.values.history import History, Stuck
+from harness.values.history import Stuck
 from harness.values.rule import Level
 from harness.values.token import Token
 from harness.values.verdict import Judgement
@@ -28,15 +28,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from harness.arenas.real.arena import RealArena
+    from harness.arenas.simulated.arena import Effort
+    from harness.check.compare import Peers
     from harness.check.law import Law
     from harness.check.profile import Profile
+    from harness.check.trial import Trial
+    from harness.values.course import Observation
     from harness.values.deviation import Deviation
     from harness.values.program import Program
     from harness.values.subject import Subject
     from harness.values.verdict import Witness
 
-    _Broken: TypeAlias = dict[tuple[str, Deviation | None], tuple[History, Witness]]
+    _Broken: TypeAlias = dict[tuple[str, Deviation | None], tuple[Observation, Witness]]
 
 _SEARCHING = 0.85  # of an item's share of the budget
 _SEARCHING_RED = 0.45  # the same once something is broken: the rest is for reducing and confirming
@@ -44,12 +47,7 @@ _REDUCING = 0.75  # of the time that is left when the search is over; the rest i
 _FIRST = 0.6  # of that for each finding in turn: the later ones are mostly reduced along with the first
 _OVERTIME = 1.15  # of the share: then nothing is even looked at again
 _LOOKS = 2  # of these at least: one is no confirmation
-_REPLAYS = 5  # of a reduced program, to say how often it fails
-_TRIES = 3  # of a candidate, when the failure does not show every time
 _SHOUTS = 3  # broken rules of an item that are told at once
-# While reducing; what is shown is looked at again.
-_HASTE = Patience(glance=0.02, settle=0.05, hang=0.06, slow=5.0)
-_SECOND_LOOKS = 2  # of an item at programs that were too slow to tell: each may take half a minute
 _AT_LEAST = 10  # programs of an item, whatever its share of time
 _OPENING = 20  # programs drawn and run ahead: the first verdicts do not wait until all are drawn
 
@@ -59,7 +57,7 @@ class Sighting:
     """One broken rule: the smallest program that showed it, the run that is the evidence, who is excused."""
 
     program: Program
-    history: History
+    seen: Observation
     witness: Witness
     deviation: Deviation | None
     after: int
@@ -71,10 +69,10 @@ class Sighting:
         """Remember the size of the program that was drawn."""
         self.largest = self.largest or self.program.size
 
-    def take(self, program: Program, history: History, witness: Witness) -> None:
+    def take(self, program: Program, seen: Observation, witness: Witness) -> None:
         """Prefer a smaller program that shows the same."""
         if weight(program) < weight(self.program):
-            self.program, self.history, self.witness = program, history, witness
+            self.program, self.seen, self.witness = program, seen, witness
 
     def copy(self) -> Sighting:
         """As it is now."""
@@ -85,24 +83,24 @@ class Sighting:
 class Search:
     """The search of one item.
 
-    `seed` is that of the run; `share` is the item's part of its budget, in seconds. `tell` is given what is
-    being done, again and again, and `shout` what should be known at once. `peers` finds the executors to
-    compare with, and `archive` has what other items have seen of them.
+    `trial` is how the `programs`, so many, are tried: in which arena. `seed` is that of the run; `share` is
+    the item's part of its budget, in seconds. `tell` is given what is being done, again and again, and
+    `shout` what should be known at once. What is seen is `compared` with what other executors do, if that is
+    wanted.
     """
 
-    arena: RealArena
+    trial: Trial
     subject: Subject
     theme: str
     profile: Profile
+    programs: int
     seed: int
     law: Law
     share: float
-    patience: Patience = field(default_factory=Patience)
     folder: Path | None = None
     tell: Callable[[str], None] = lambda _line: None
     shout: Callable[[str], None] = lambda _line: None
-    peers: Callable[[], tuple[Subject, ...]] = tuple
-    archive: Archive = field(default_factory=Archive)
+    compared: Peers | None = None
     _met: Counter[str] = field(default_factory=Counter)
     _programs: Counter[str] = field(default_factory=Counter)
     _sightings: dict[tuple[str, str], Sighting] = field(default_factory=dict)
@@ -110,42 +108,39 @@ class Search:
     _inconclusive: Counter[str] = field(default_factory=Counter)
     _seen: dict[str, frozenset[str]] = field(default_factory=dict)
     _repeats: dict[str, list[_Broken]] = field(default_factory=dict)
-    _second_looks: int = 0
     _run: int = 0
     _begun: float = 0.0
     _stillness: float = 0.0
     _digest: str = ""
     _planned: int = 0
-    _compared: Peers = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Nothing is compared yet."""
-        self._compared = Peers(
-            arena=self.arena, subject=self.subject, law=self.law, archive=self.archive, find=self.peers,
-            patience=self.patience,
-        )  # fmt: skip
 
     def search(self) -> Item:
-        """Do all of it."""
+        """Do all of it; if the arena cannot be had for this subject, the item says why, and nothing else."""
         self._begun = time.monotonic()
-        self._stillness = self.arena.spending.stillness
+        self._stillness = self.trial.stillness
+        try:
+            return self._item(self._search())
+        except RefusedError as error:
+            return replace(self._item([]), refused=str(error))
+
+    def _search(self) -> list[Finding]:
         shape = shape_of(self.subject)
         number = self._number()
         if self.folder is not None:
             self._work_through(recall(self.theme, shape, self.folder))
         opening = draw(self.theme, shape, number, _OPENING)
         self._work_through(opening)
-        drawn = draw(self.theme, shape, number, self.profile.programs)
+        drawn = draw(self.theme, shape, number, self.programs)
         rest = tuple(program for program in drawn if program not in opening)
         self._digest, self._planned = digest_of((*opening, *rest)), len(opening) + len(rest)
         self._work_through(rest)
         while self.profile.goes_on and self._time_to_search():
             number += 1_000_003
-            self._work_through(draw(self.theme, shape, number, self.profile.programs))
+            self._work_through(draw(self.theme, shape, number, self.programs))
         findings = self._findings()
         if self.folder is not None and any(self._seen.values()):
             self._remember()
-        return self._item(findings)
+        return findings
 
     def so_far(self) -> Item:
         """What was found before the search was interrupted, unreduced."""
@@ -163,7 +158,7 @@ class Search:
             subject=self.subject.name, target=self.subject.target, kind=self.subject.kind, theme=self.theme,
             seed=self.seed, digest=self._digest, planned=self._planned, run=self._run,
             seconds=round(time.monotonic() - self._begun, 3),
-            stillness=round(self.arena.spending.stillness - self._stillness, 3),
+            stillness=round(self.trial.stillness - self._stillness, 3),
             profile=self.profile.name,
             applicable=tuple(
                 sorted(rule.id for rule in self.law.rules.values() if applies(rule, self.subject))
@@ -177,15 +172,19 @@ class Search:
             capabilities=tuple(sorted(self.subject.capabilities)),
             inherited=tuple(name for name, who in self.subject.components if who == "cpython"),
             possible=tuple(each.id for each in self.law.deviations if concerns(each, self.subject)),
-            comparisons=self._compared.comparisons(),
+            comparisons=self.compared.comparisons() if self.compared is not None else (),
+            arena=self.trial.arena, schedules=_schedules(self.trial.effort),
         )  # fmt: skip
 
     # Searching.
 
     def _time_to_search(self) -> bool:
         red = any(each.deviation is None for each in self._sightings.values())
-        if self._run < _AT_LEAST and self._second_looks < _SECOND_LOOKS:
+        if self._run < _AT_LEAST and self.trial.patient:
             return True  # an item that ran nothing would say nothing, however busy the machine is
+        return self._time_is_left(red=red)
+
+    def _time_is_left(self, *, red: bool) -> bool:
         return time.monotonic() - self._begun < self.share * (_SEARCHING_RED if red else _SEARCHING)
 
     def _work_through(self, programs: Iterable[Program]) -> None:
@@ -201,29 +200,37 @@ class Search:
             )
 
     def _examine(self, program: Program) -> None:
-        """Run and judge one program, and keep what it shows."""
-        history, judgement = self._judge(program, self.patience)
-        if judgement.inconclusive.startswith("too slow") and self._second_looks < _SECOND_LOOKS:
-            self._second_looks += 1
-            history, judgement = self._judge(program, self.patience.longer(4))
+        """Try one program, judge what it shows, and keep that."""
+        met: Counter[str] = Counter()
+        for seen in self.trial.explore(program):
+            met |= self._take_in(program, seen)
+            if not self._time_to_search():
+                break
+        self._met.update(met)
+        self._programs.update(dict.fromkeys(met, 1))
+
+    def _take_in(self, program: Program, seen: Observation) -> Counter[str]:
+        """Judge a run, and keep what it shows; returns how often it met the premises of rules."""
+        judgement = self._judge(seen)
         if judgement.inconclusive:
             self._inconclusive[judgement.inconclusive] += 1
-            return
-        self._met.update(judgement.met)
-        self._programs.update(dict.fromkeys(judgement.met, 1))
-        pairs = excuse(judgement.witnesses, history, self.subject, self.law.deviations)
-        self._seen[program.digest] = frozenset(witness.rule for witness, excused in pairs if excused is None)
+            return Counter()
+        pairs = excuse(judgement.witnesses, seen.history, self.subject, self.law.deviations)
         rules = tuple(dict.fromkeys(witness.rule for witness, excused in pairs if excused is None))
-        again = self._broken(program, self.patience) if any(witness.timed for witness, _ in pairs) else {}
+        self._seen[program.digest] = self._seen.get(program.digest, frozenset()).union(rules)
+        # In a simulated world the clock is part of the run, and as certain as all else.
+        doubtful = seen.course is None and any(witness.timed for witness, _ in pairs)
+        again = self._broken(self.trial.repeat(program, seen)) if doubtful else {}
         for witness, excused in pairs:
-            if witness.timed and (witness.rule, excused) not in again:
-                self._unconfirmed.setdefault(
-                    witness.rule, Sighting(program, history, witness, excused, self._run)
-                )
+            sighting = Sighting(program, seen, witness, excused, self._run)
+            if doubtful and witness.timed and (witness.rule, excused) not in again:
+                self._unconfirmed.setdefault(witness.rule, sighting)
                 continue
-            others = tuple(rule for rule in rules if rule != witness.rule)
-            self._sight(Sighting(program, history, witness, excused, self._run, consequences=others))
-        self._compared.look(Seen(history=history, pairs=tuple(pairs)))
+            sighting.consequences = tuple(rule for rule in rules if rule != witness.rule)
+            self._sight(sighting)
+        if self.compared is not None:
+            self.compared.look(Seen(history=seen.history, pairs=tuple(pairs)))
+        return Counter(judgement.met)
 
     def _sight(self, sighting: Sighting) -> None:
         """Keep a sighting: the first, with the smallest program of all."""
@@ -238,35 +245,34 @@ class Search:
                 )
             return
         known.count += 1
-        known.take(sighting.program, sighting.history, sighting.witness)
+        known.take(sighting.program, sighting.seen, sighting.witness)
 
-    def _judge(self, program: Program, patience: Patience) -> tuple[History, Judgement]:
-        try:
-            history = self.arena.run(self.subject, program, patience)
-        except SubjectError as error:  # it could be built before: nothing is known of this program
-            return History(program=program), Judgement(met={}, inconclusive=str(error))
-        return history, judge(history, self.subject, self.law.rules)
+    def _judge(self, seen: Observation) -> Judgement:
+        if seen.doubt:
+            return Judgement(met={}, inconclusive=seen.doubt)
+        return judge(seen.history, self.subject, self.law.rules)
 
-    def _look(self, program: Program, rule: str, patience: Patience) -> tuple[History, Witness] | None:
-        """Run a program; the evidence if it breaks this rule without excuse.
+    def _broken(self, seen: Observation) -> _Broken:
+        """What a run breaks, and the evidence."""
+        pairs = excuse(self._judge(seen).witnesses, seen.history, self.subject, self.law.deviations)
+        return {(witness.rule, excused): (seen, witness) for witness, excused in reversed(pairs)}
+
+    def _shows(
+        self, program: Program, rule: str, like: Observation, *, steady: bool
+    ) -> tuple[Observation, Witness] | None:
+        """Look in haste at a program; the evidence if it breaks this rule without excuse.
 
         What else it breaks serves as well: a consequence is reduced along with its cause.
         """
-        broken = self._broken(program, patience)
-        for (name, excused), evidence in broken.items():
-            other = self._sightings.get((name, ""))
-            if excused is None and name != rule and other is not None:
-                other.take(program, *evidence)
-        return broken.get((rule, None))
-
-    def _broken(self, program: Program, patience: Patience) -> _Broken:
-        """Run a program once more: what it breaks, and the evidence."""
-        history, judgement = self._judge(program, patience)
-        pairs = excuse(judgement.witnesses, history, self.subject, self.law.deviations)
-        return {(witness.rule, excused): (history, witness) for witness, excused in reversed(pairs)}
-
-    def _shows(self, program: Program, rule: str, patience: Patience) -> bool:
-        return self._look(program, rule, patience) is not None
+        for seen in self.trial.look(program, like, steady=steady):
+            broken = self._broken(seen)
+            for (name, excused), evidence in broken.items():
+                other = self._sightings.get((name, ""))
+                if excused is None and name != rule and other is not None:
+                    other.take(program, *evidence)
+            if (rule, None) in broken:
+                return broken[rule, None]
+        return None
 
     # Reducing and confirming.
 
@@ -307,7 +313,7 @@ class Search:
         reproduced, tried = self._reproduce(sighting, deadline)
         if tried and not reproduced and sighting.program != first.program:
             # In haste something else was taken for it: go back to what was really seen.
-            sighting.program, sighting.history, sighting.witness = first.program, first.history, first.witness
+            sighting.program, sighting.seen, sighting.witness = first.program, first.seen, first.witness
             reproduced, tried = self._reproduce(sighting, deadline)
         return self._present(sighting, reproduced, tried)
 
@@ -316,20 +322,29 @@ class Search:
         rule = sighting.witness.rule
         if time.monotonic() > deadline:
             return
-        steady = all(self._shows(sighting.program, rule, _HASTE) for _ in range(2))
+        steady = all(
+            self._shows(sighting.program, rule, sighting.seen, steady=True) is not None for _ in range(2)
+        )
 
         def fails(program: Program) -> bool:
             if time.monotonic() > deadline:
                 raise Enough
-            for _ in range(1 if steady else _TRIES):
-                evidence = self._look(program, rule, _HASTE)
-                if evidence is not None:
-                    sighting.take(program, *evidence)
-                    return True
-            return False
+            evidence = self._shows(program, rule, sighting.seen, steady=steady)
+            if evidence is not None:
+                sighting.take(program, *evidence)
+            return evidence is not None
 
         with suppress(Enough):
             reduce(sighting.program, fails)
+        self._polish(sighting)
+
+    def _polish(self, sighting: Sighting) -> None:
+        """Look for a run of the same program that shows the same and is easier to follow."""
+        rule = sighting.witness.rule
+        sighting.seen = self.trial.polish(
+            sighting.program, sighting.seen, lambda seen: (rule, None) in self._broken(seen)
+        )
+        sighting.witness = self._broken(sighting.seen)[rule, None][1]
 
     def _remember(self) -> None:
         """Draw once more, verdicts known, so that Hypothesis keeps a failing example in its database."""
@@ -340,9 +355,7 @@ class Search:
                 raise Enough  # Hypothesis has kept the example and begun to shrink; we do that on values
             return bool(known)
 
-        shrink(
-            self.theme, shape_of(self.subject), self._number(), self.profile.programs, offends, self.folder
-        )
+        shrink(self.theme, shape_of(self.subject), self._number(), self.programs, offends, self.folder)
 
     def _reproduce(self, sighting: Sighting, deadline: float) -> tuple[int, int]:
         """Replay the reduced program with full patience; the last failing run is the evidence that is shown.
@@ -351,25 +364,30 @@ class Search:
         """
         reproduced = tried = 0
         overtime = self._begun + self.share * _OVERTIME
-        runs = self._repeats.setdefault(sighting.program.digest, [])
-        while tried < _REPLAYS:
+        course = sighting.seen.course
+        which = sighting.program.digest + ("" if course is None else course.schedule)
+        runs = self._repeats.setdefault(which, [])
+        while tried < self.trial.repeats:
             if tried == len(runs):
                 if time.monotonic() > (overtime if tried < _LOOKS else deadline):
                     break
-                runs.append(self._broken(sighting.program, self.patience))
+                runs.append(self._broken(self.trial.repeat(sighting.program, sighting.seen)))
             evidence = runs[tried].get((sighting.witness.rule, None))
             tried += 1
             if evidence is not None:
                 reproduced += 1
-                sighting.history, sighting.witness = evidence
+                sighting.seen, sighting.witness = evidence
         return reproduced, tried
 
     def _present(self, sighting: Sighting, reproduced: int, tried: int) -> Finding:
         witness, excused = sighting.witness, sighting.deviation
         token = Token(
             program=sighting.program, target=self.subject.target, rule=witness.rule, python=_python(),
+            course=sighting.seen.course,
         )  # fmt: skip
-        stacks = next((event.stacks for event in sighting.history.events if isinstance(event, Stuck)), "")
+        stacks = next(
+            (event.stacks for event in sighting.seen.history.events if isinstance(event, Stuck)), ""
+        )
         return Finding(
             rule=witness.rule, level=str(self.law.rules[witness.rule].level),
             standing="violated" if excused is None else "deviation",
@@ -378,9 +396,19 @@ class Search:
             reproduced=reproduced, tried=tried, after=sighting.after,
             deviation=excused.id if excused else "", issue=excused.issue if excused else "",
             summary=excused.summary if excused else "",
-            picture=() if excused else draw_picture(sighting.history, self.subject, witness),
+            picture=() if excused else draw_picture(sighting.seen.history, self.subject, witness),
             consequences=sighting.consequences, stacks=stacks,
         )  # fmt: skip
+
+
+def _schedules(effort: Effort) -> Schedules | None:
+    """What was run under schedules, if anything was."""
+    if not effort.schedules:
+        return None
+    return Schedules(
+        run=effort.schedules, distinct=effort.distinct, classes=effort.classes,
+        histories=effort.histories, exhausted=effort.exhausted,
+    )  # fmt: skip
 
 
 def _python() -> str:

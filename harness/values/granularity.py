@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 Granularity: TypeAlias = Literal["synchronisation", "statement", "access"]
 """Where a thread can be preempted.
@@ -12,3 +12,5 @@ Granularity: TypeAlias = Literal["synchronisation", "statement", "access"]
 ``access``: before those that touch an attribute, a subscript or a shared name, and between the read and the
 write of one that does both.
 """
+
+GRANULARITIES: Final[tuple[Granularity, ...]] = get_args(Granularity)

@@ -15,7 +15,8 @@ import zlib
 from dataclasses import dataclass
 
 from harness.values.codec import DecodeError, decode, encode
-from harness.values.program import Program  # noqa: TC001 - the codec reads the types of the fields
+from harness.values.course import Course  # noqa: TC001 - the codec reads the types of the fields
+from harness.values.program import Program  # noqa: TC001 - as above
 
 FORMAT = "exh1"
 _LARGEST = 1 << 20  # bytes of JSON; a token that inflates beyond is damage or malice
@@ -28,12 +29,16 @@ class TokenError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A program, the executor and rule it was found with, and the Python that ran it."""
+    """A program, the executor and rule it was found with, and the Python that ran it.
+
+    What was found in the simulated arena has its `course`: that brings back the same run, step by step.
+    """
 
     program: Program
     target: str
     rule: str = ""
     python: str = ""
+    course: Course | None = None
 
     def to_text(self) -> str:
         """The token's text."""

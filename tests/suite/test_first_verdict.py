@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.arenas.real.arena import RealArena
+from harness.arenas.real.arena import Patience, RealArena
 from harness.arenas.real.journal import Journal
 from harness.check import search as module
 from harness.check.law import Law
 from harness.check.profile import PROFILES
 from harness.check.resolve import resolve
 from harness.check.search import Search
+from harness.check.trial import RealTrial
 from harness.generation.draw import draw
 from harness.specs import load_rules
 
@@ -38,8 +39,8 @@ def test_the_first_programs_are_judged_before_the_rest_is_drawn(
     with RealArena(tmp_path, Journal(tmp_path / "journal")) as arena:
         subject = resolve(arena, "concurrent.futures:ThreadPoolExecutor")
         search = Search(
-            arena=arena, subject=subject, theme="map", profile=profile, seed=1,
-            law=Law(rules=load_rules()), share=1000.0, tell=told.append,
+            trial=RealTrial(arena, subject, Patience()), subject=subject, theme="map", profile=profile,
+            programs=profile.programs, seed=1, law=Law(rules=load_rules()), share=1000.0, tell=told.append,
         )  # fmt: skip
         item = search.search()
     drawings = [place for place, line in enumerate(told) if line.startswith("draws")]

@@ -9,12 +9,9 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import gc
-import json
 import logging
 import os
-import select
 import signal
-import socket
 import sys
 import threading
 import traceback
@@ -22,6 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from harness.arenas.real import census, probe, puppet
+from harness.arenas.real.line import Line
 from harness.arenas.real.perform import perform
 from harness.arenas.real.recorder import Recorder, now
 from harness.arenas.real.stage import Blueprint, Stage
@@ -42,14 +40,12 @@ _LASTING = 3_000_000_000  # nanoseconds for which something must stay as it is t
 _LOOKS = 100  # and looks at it: if we get fewer, the machine is so busy that the rest may be waiting, too
 
 
-class Control:
-    """The line to the harness: JSON objects, one a line, and a wake-up for marks of our own threads."""
+class Control(Line):
+    """The line to the harness, and a wake-up for marks of our own threads."""
 
     def __init__(self, descriptor: int) -> None:
         """Take over an inherited socket."""
-        self._socket = socket.socket(fileno=descriptor)
-        os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's own signature
-        self._buffer = b""
+        super().__init__(descriptor)
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
         os.set_blocking(self._woken, False)
@@ -60,35 +56,17 @@ class Control:
         with contextlib.suppress(BlockingIOError):  # full: the reader will wake in any case
             os.write(self._waker, b".")
 
-    def send(self, message: dict[str, object]) -> None:
-        """Say something to the harness."""
-        self._socket.sendall(json.dumps(message).encode() + b"\n")
-
-    def receive(self) -> dict[str, Any] | None:
-        """The next message, waiting for it; None when the harness is gone."""
-        while b"\n" not in self._buffer:
-            part = self._socket.recv(1 << 16)
-            if not part:
-                return None
-            self._buffer += part
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        message: dict[str, Any] = json.loads(line)
-        return message
-
     def pause(self, timeout: float | None) -> list[dict[str, Any]]:
         """Wait for messages or a wake-up; returns the messages that came."""
-        ends: list[socket.socket | int] = [self._socket, self._woken]
-        ready, _, _ = select.select(ends, [], [], 0 if b"\n" in self._buffer else timeout)
-        if self._woken in ready:
-            with contextlib.suppress(BlockingIOError):
-                os.read(self._woken, 1 << 16)
-        messages = []
-        if self._socket in ready or b"\n" in self._buffer:
-            first = self.receive()
-            if first is None:
-                os._exit(0)
-            messages.append(first)
-        return messages
+        heard = self.heard(timeout, self._woken)
+        with contextlib.suppress(BlockingIOError):  # nobody woke us
+            os.read(self._woken, 1 << 16)
+        if not heard:
+            return []
+        first = self.receive()
+        if first is None:
+            os._exit(0)
+        return [first]
 
     def next_turn(self) -> int:
         """A number for one wait, so that a late "give up" does not end the next one."""

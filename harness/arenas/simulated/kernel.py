@@ -142,6 +142,7 @@ class Kernel:
     def add_process(self, name: str) -> Process:
         """Make a process without tasks."""
         process = Process(_FIRST_PID + len(self.processes), name)
+        self.trace.processes[process.pid] = name
         self.processes.append(process)
         return process
 
@@ -164,8 +165,8 @@ class Kernel:
 
     def assassinate(self, victim: Process, signal: int) -> None:
         """From now on the victim may be struck at any moment."""
+        assassin = Assassin(self._actors, victim, signal)
         self._actors += 1
-        assassin = Assassin(self._actors - 1, victim, signal)
         self.trace.roles[assassin.index] = assassin.role
         self._insert(assassin)
 
@@ -388,6 +389,7 @@ class Kernel:
         usual = me if me is not None and not me.spins else default(self.ready, me)
         if chosen is not usual:
             self.trace.preempted[len(self._went)] = (usual.role, usual.op)
+            self.trace.cuts.append(len(self.log))
         self._went.append((chosen.role, chosen.op))
 
     def _after(self, passive: Actor, me: Task | None) -> Task | None:

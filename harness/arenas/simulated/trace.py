@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
+from harness.arenas.simulated.actor import CLOCK
+from harness.values.course import Step
 from harness.values.schedule import Schedule
 
 
@@ -14,18 +16,31 @@ class Trace:
 
     `log` has every step: the index of the actor, the operation, and the number of its object (0 for none).
     `went` has, by choice point, the role that went next and what it was about to do; `preempted`, by the
-    number of the choice point, the role and operation that were the default there and had to wait. `roles`
-    are those of the actors, by index.
+    number of the choice point, the role and operation that were the default there and had to wait; `cuts`
+    has the places in the log where that was so. `roles` and `processes` say who the numbers are.
     """
 
     log: list[tuple[int, str, int]] = field(default_factory=list)
     went: list[tuple[str, str]] = field(default_factory=list)
     preempted: dict[int, tuple[str, str]] = field(default_factory=dict)
-    roles: dict[int, str] = field(default_factory=dict)
+    cuts: list[int] = field(default_factory=list)
+    roles: dict[int, str] = field(default_factory=lambda: {CLOCK: "clock"})
+    processes: dict[int, str] = field(default_factory=dict)
 
     def schedule(self) -> Schedule:
         """The decisions that differ from the default, with their labels."""
         return Schedule.of_run(self.went, self.preempted)
+
+    def steps(self) -> tuple[Step, ...]:
+        """What was done, by whom; that a process is gone is its own step."""
+        cuts = set(self.cuts)
+        return tuple(
+            Step(
+                role=self.processes[target] if op == "gone" else self.roles[who],
+                op=op, target=target, chosen=place in cuts,
+            )
+            for place, (who, op, target) in enumerate(self.log)
+        )  # fmt: skip
 
     def digest(self) -> str:
         """Names this run in every process: every step, in order."""

@@ -1,0 +1,201 @@
+"""How programs are tried on one subject: in an arena, with a first look, a look in haste, and a repetition.
+
+A search knows only this. In the real arena a look is a run; in the simulated one it is many, and what failed
+there can be repeated step by step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from harness.arenas.real.arena import Patience, SubjectError
+from harness.arenas.simulated.arena import Effort
+from harness.arenas.simulated.plan import Plan
+from harness.check.shrink_schedule import shrink_schedule
+from harness.values.course import Observation
+from harness.values.history import History, Slow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harness.arenas.real.arena import RealArena
+    from harness.arenas.simulated.arena import SimulatedArena
+    from harness.check.finding import ArenaName
+    from harness.values.course import Course
+    from harness.values.program import Program
+    from harness.values.schedule import Schedule
+    from harness.values.subject import Subject
+
+_TRIES: Final = 3  # of a candidate on real threads, when the failure does not show every time
+# While reducing; what is shown is looked at again.
+_HASTE: Final = Patience(glance=0.02, settle=0.05, hang=0.06, slow=5.0)
+_SECOND_LOOKS: Final = 2  # of an item at programs that were too slow to tell: each may take half a minute
+_AROUND: Final = 150  # schedules near a failing one, of a candidate for a smaller program
+_SHRINKING: Final = 600  # runs for a shorter schedule
+
+
+class Trial(Protocol):
+    """One subject in one arena.
+
+    Attributes:
+        arena: its name.
+        repeats: how often a failure that was reduced is repeated.
+        stillness: seconds spent so far on waiting for hangs.
+        effort: what was run under how many schedules, where that is known.
+        patient: whether it may take longer over a program than usual.
+    """
+
+    @property
+    def arena(self) -> ArenaName: ...  # noqa: D102 - described above
+    @property
+    def repeats(self) -> int: ...  # noqa: D102 - described above
+    @property
+    def stillness(self) -> float: ...  # noqa: D102 - described above
+    @property
+    def effort(self) -> Effort: ...  # noqa: D102 - described above
+    @property
+    def patient(self) -> bool: ...  # noqa: D102 - described above
+
+    def explore(self, program: Program) -> Iterator[Observation]:
+        """All that is worth seeing of a program that was drawn."""
+
+    def look(self, program: Program, like: Observation, *, steady: bool) -> Iterator[Observation]:
+        """In haste: does a program still show what another one showed?
+
+        `steady` says that it showed each time; then fewer looks do.
+        """
+
+    def repeat(self, program: Program, like: Observation) -> Observation:
+        """The same program once more, with patience: exactly the same run where that can be had."""
+
+    def polish(
+        self, program: Program, like: Observation, shows: Callable[[Observation], bool]
+    ) -> Observation:
+        """An observation of the same that is easier to follow, if there is one."""
+
+
+@dataclass(slots=True)
+class RealTrial:
+    """On real threads and processes: a run is a run, and luck."""
+
+    run_in: RealArena
+    subject: Subject
+    patience: Patience
+    arena: ArenaName = "real"
+    repeats: int = 5
+    effort: Effort = field(default_factory=Effort)
+    _second_looks: int = 0
+
+    @property
+    def stillness(self) -> float:
+        """As the arena counts it."""
+        return self.run_in.spending.stillness
+
+    @property
+    def patient(self) -> bool:
+        """Whether programs that were too slow to tell may still be looked at again."""
+        return self._second_looks < _SECOND_LOOKS
+
+    def explore(self, program: Program) -> Iterator[Observation]:
+        """One run; a second look if it was too slow to tell."""
+        seen = self._run(program, self.patience)
+        if self.patient and any(isinstance(event, Slow) for event in seen.history.events):
+            self._second_looks += 1
+            seen = self._run(program, self.patience.longer(4))
+        yield seen
+
+    def look(self, program: Program, like: Observation, *, steady: bool) -> Iterator[Observation]:  # noqa: ARG002 - luck knows no likeness
+        """One run, or some."""
+        return (self._run(program, _HASTE) for _ in range(1 if steady else _TRIES))
+
+    def repeat(self, program: Program, like: Observation) -> Observation:  # noqa: ARG002 - as above
+        """Another run."""
+        return self._run(program, self.patience)
+
+    def polish(
+        self,
+        program: Program,  # noqa: ARG002 - no run can be made easier here
+        like: Observation,
+        shows: Callable[[Observation], bool],  # noqa: ARG002 - as above
+    ) -> Observation:
+        """The same."""
+        return like
+
+    def _run(self, program: Program, patience: Patience) -> Observation:
+        try:
+            return Observation(self.run_in.run(self.subject, program, patience))
+        except SubjectError as error:  # it could be built before: nothing is known of this program
+            return Observation(History(program=program), doubt=str(error))
+
+
+@dataclass(slots=True)
+class SimulatedTrial:
+    """In a simulated world: a program runs under many schedules, which can be followed again."""
+
+    run_in: SimulatedArena
+    subject: Subject
+    plan: Plan
+    arena: ArenaName = "simulated"
+    repeats: int = 20
+    stillness: float = 0.0
+    patient: bool = True
+    effort: Effort = field(default_factory=Effort)
+
+    def explore(self, program: Program) -> Iterator[Observation]:
+        """The histories that differ, of as many schedules as are planned."""
+        plan = replace(self.plan, seed=_seed(self.plan.seed, program))
+        return self.run_in.explore(self.subject, program, plan, self.effort)
+
+    def look(self, program: Program, like: Observation, *, steady: bool) -> Iterator[Observation]:  # noqa: ARG002 - another program takes another course
+        """The schedule of the other as nearly as possible, then some near it."""
+        return self._follow(program, _course_of(like), Plan(following="around", schedules=1 + _AROUND))
+
+    def repeat(self, program: Program, like: Observation) -> Observation:
+        """The same run: every step and every event of it."""
+        course = _course_of(like)
+        seen, *_ = self._follow(program, course, Plan(following="replay", all=True))
+        if seen.doubt or _course_of(seen).digest == course.digest:
+            return seen
+        return replace(
+            seen, doubt=f"the same schedule led elsewhere: to {_course_of(seen).digest}, not {course.digest}"
+        )
+
+    def polish(
+        self, program: Program, like: Observation, shows: Callable[[Observation], bool]
+    ) -> Observation:
+        """The same failure with fewer decisions."""
+        course = _course_of(like)
+        found: dict[Schedule, Observation] = {}
+
+        def fails(schedule: Schedule) -> Schedule | None:
+            candidate = replace(course, schedule=schedule.to_text())
+            seen, *_ = self._follow(program, candidate, Plan(following="guided", all=True))
+            if seen.course is None or not shows(seen):
+                return None
+            taken = seen.course.decisions
+            found[taken] = seen
+            return taken
+
+        shrunk = shrink_schedule(course.decisions, fails, tries=_SHRINKING)
+        return found.get(shrunk.schedule, like) if shrunk.steady else like
+
+    def _follow(self, program: Program, course: Course, plan: Plan) -> Iterator[Observation]:
+        plan = replace(
+            plan, schedule=course.schedule, granularity=course.granularity,
+            seed=_seed(self.plan.seed, program),
+        )  # fmt: skip
+        return self.run_in.explore(self.subject, program, plan)
+
+
+def _course_of(seen: Observation) -> Course:
+    """The course of a run of the simulated world: whatever came to an end there has one."""
+    if seen.course is None:
+        raise ValueError(f"a run without a course cannot be followed: {seen.doubt}")
+    return seen.course
+
+
+def _seed(seed: int, program: Program) -> int:
+    """A seed for the schedules of one program, whichever programs come before it."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{program.digest}".encode()).digest()[:8])
