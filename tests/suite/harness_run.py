@@ -65,8 +65,19 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def command(*arguments: str) -> list[str]:
-    """The command line of a run."""
-    return [sys.executable, "-m", "pytest", "--pyargs", "harness", "-p", "no:cacheprovider", *arguments]
+    """The command line of a run; in the real arena only, unless another is named."""
+    arena = () if "--executor-arena" in arguments else ("--executor-arena", "real")
+    return [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--pyargs",
+        "harness",
+        "-p",
+        "no:cacheprovider",
+        *arena,
+        *arguments,
+    ]
 
 
 def run_harness(folder: Path, *arguments: str, **more: str) -> Run:
