@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harness.model.progress import Progress
+from harness.model.progress import Progress, objection
 from harness.values import operation as op
 from harness.values.program import Ending, Exit, Lane, Pool, Program, Return, Script
 
@@ -22,6 +22,7 @@ class Shape:
     kind: str = "thread"
     inline: bool = False
     single: bool = False
+    lanes: int = 1  # client threads, at most
     prefetch: int = 0
     starts: tuple[str | None, ...] = (None,)
     capabilities: frozenset[str] = frozenset()
@@ -35,7 +36,8 @@ class Composer:
     shape: Shape
     pools: list[Pool] = field(default_factory=lambda: [Pool()])
     scripts: list[Script] = field(default_factory=list)
-    steps: list[op.Operation] = field(default_factory=list)
+    lanes: list[list[op.Operation]] = field(default_factory=lambda: [[]])
+    lane: int = 0  # the one to which operations are added
     futures: list[str] = field(default_factory=list)
     iterators: list[str] = field(default_factory=list)
     callbacks: int = 0
@@ -57,15 +59,23 @@ class Composer:
 
     def program(self) -> Program:
         """The program as it stands."""
-        lane = Lane(operations=tuple(self.steps))
-        return Program(pools=tuple(self.pools), tasks=tuple(self.scripts), lanes=(lane,))
+        lanes = tuple(Lane(operations=tuple(steps)) for steps in self.lanes)
+        return Program(pools=tuple(self.pools), tasks=tuple(self.scripts), lanes=lanes)
+
+    @property
+    def steps(self) -> list[op.Operation]:
+        """The operations of the lane to which others are added."""
+        return self.lanes[self.lane]
 
     def add(self, step: op.Operation) -> bool:
-        """Append an operation, unless it might rightly wait for ever."""
+        """Append an operation, unless it might rightly wait for ever, or one of another lane because of it."""
         if not self.progress.returns(step):
             return False
-        self.progress.after(step)
         self.steps.append(step)
+        if len(self.lanes) > 1 and objection(self.program(), lanes=len(self.lanes)):
+            self.steps.pop()
+            return False
+        self.progress.after(step)
         return True
 
     def task(self, *, gated: bool, ending: Ending, argument: int = 0) -> str:
@@ -177,13 +187,11 @@ class Composer:
 
     def shut_down(self, executor: str, *, wait: bool, cancel: bool) -> None:
         """Shut down; without waiting where that might take for ever."""
-        step = op.Shutdown(executor=executor, wait=wait, cancel_futures=cancel)
-        if not self.progress.returns(step):
-            step = op.Shutdown(executor=executor, wait=False, cancel_futures=cancel)
         if cancel:
             self.doubtful.update(self.futures)
         self.shut.add(executor)
-        self.add(step)
+        if not self.add(op.Shutdown(executor=executor, wait=wait, cancel_futures=cancel)):
+            self.add(op.Shutdown(executor=executor, wait=False, cancel_futures=cancel))
 
     def enter_or_leave(self, executor: str, *, raising: bool) -> None:
         """Enter a with block, or leave the one that is open."""

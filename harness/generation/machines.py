@@ -147,7 +147,7 @@ class ProgramMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Hand the program over, unless Hypothesis is giving it up."""
-        if sys.exc_info()[0] is None and self.composer.steps:
+        if sys.exc_info()[0] is None and any(self.composer.lanes):
             type(self).sink(self.composer.program())
 
 
@@ -408,15 +408,91 @@ class Death(ProgramMachine):
         self.composer.shut_down("e0", wait=wait, cancel=cancel)
 
 
+class Lanes(ProgramMachine):
+    """Two or three clients, each in a thread of its own, at the same futures and executors."""
+
+    openings = (Return(), Return(), Return(size=300), Raise(), Return(gift="none"))
+
+    @initialize(another=OFTEN_FALSE)
+    def more_lanes(self, another: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Have two lanes, or three."""
+        self.composer.lanes += [[] for _ in range(min(2 if another else 1, self.shape.lanes - 1))]
+
+    def turn_to(self, lane: int) -> None:
+        """The next operation is of this lane, folded onto those that there are."""
+        self.composer.lane = lane % len(self.composer.lanes)
+
+    @precondition(ProgramMachine.room)
+    @rule(lane=WHICH, gated=OFTEN_FALSE, which=WHICH)
+    def submit_from(self, lane: int, gated: bool, which: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Submit a task."""
+        self.turn_to(lane)
+        task = self.composer.task(gated=gated, ending=pick(self.openings, which))
+        self.composer.submit("e0", task)
+
+    @precondition(has_futures)
+    @rule(lane=WHICH, which=WHICH)
+    def cancel(self, lane: int, which: int) -> None:
+        """Cancel."""
+        self.turn_to(lane)
+        self.composer.cancel(self.future(which))
+
+    @precondition(has_futures)
+    @rule(lane=WHICH, which=WHICH, how=st.sampled_from(range(6)))
+    def look(self, lane: int, which: int, how: int) -> None:
+        """Ask a future for its state."""
+        self.turn_to(lane)
+        kinds = (op.Observe, op.Observe, op.Running, op.Cancelled, op.Done, op.Repr)
+        self.composer.add(kinds[how](future=self.future(which)))
+
+    @precondition(has_futures)
+    @rule(lane=WHICH, which=WHICH, error=st.booleans(), patience=st.sampled_from(range(5)))
+    def read(self, lane: int, which: int, error: bool, patience: int) -> None:  # noqa: FBT001 - drawn
+        """Read an outcome."""
+        self.turn_to(lane)
+        self.composer.read(self.future(which), error=error, patience=patience)
+
+    @precondition(has_futures)
+    @rule(lane=WHICH, which=WHICH, deed=WHICH)
+    def add_callback(self, lane: int, which: int, deed: int) -> None:
+        """Add a done callback that does something."""
+        self.turn_to(lane)
+        self.composer.add_callback(self.future(which), pick(DEEDS, deed))
+
+    @precondition(has_futures)
+    @rule(lane=WHICH, mask=MASKS, when=WHICH, hurried=OFTEN_FALSE)
+    def wait(self, lane: int, mask: int, when: int, hurried: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Wait for some."""
+        self.turn_to(lane)
+        self.composer.wait(self.some_futures(mask), pick(WHENS, when), "list", hurried=hurried)
+
+    @precondition(has_futures)
+    @rule(lane=WHICH, mask=MASKS, hurried=OFTEN_FALSE)
+    def as_completed(self, lane: int, mask: int, hurried: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Iterate over some as they complete."""
+        self.turn_to(lane)
+        self.composer.as_completed(self.some_futures(mask), "list", hurried=hurried)
+        self.composer.draw(self.composer.iterators[-1], all_of_it=True)
+
+    @rule(lane=WHICH, wait=st.booleans(), cancel=st.booleans())
+    def shut_down(self, lane: int, wait: bool, cancel: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Shut down."""
+        self.turn_to(lane)
+        cancel = cancel and "cancel_futures" in self.shape.capabilities
+        self.composer.shut_down("e0", wait=wait, cancel=cancel)
+
+
 THEMES: dict[str, type[ProgramMachine]] = {
     "lifecycle": Lifecycle,
     "waiting": Waiting,
     "map": Mapping,
     "death": Death,
+    "lanes": Lanes,
 }
 """The themes by name, in the order in which they run."""
 
 
 def themes_for(shape: Shape) -> list[str]:
     """The themes that make sense for a subject."""
-    return [name for name in THEMES if name != "death" or shape.dies]
+    unfit = {name for name, fits in (("death", shape.dies), ("lanes", shape.lanes > 1)) if not fits}
+    return [name for name in THEMES if name not in unfit]

@@ -232,7 +232,7 @@ def _judge_first(case: Case, tally: Tally, made: Call, finished: Call, given: li
 
 
 def _surely_undone(case: Case, track: Track, call: Call) -> bool:
-    """Whether a future cannot have been done when a call ended: by its task, or by who cancels or fails it."""
+    """Whether a future cannot have been done when a call ended, by its task or by whoever ends it."""
     if track.task.left <= call.end or case.deaths[track.executor] < FOREVER:
         return False
     cancels = [each.begin for each in track.calls if isinstance(each.step, op.Cancel)]
