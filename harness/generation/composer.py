@@ -59,7 +59,7 @@ class Composer:
 
     def program(self) -> Program:
         """The program as it stands."""
-        lanes = tuple(Lane(operations=tuple(steps)) for steps in self.lanes)
+        lanes = tuple(Lane(operations=tuple(steps)) for steps in self.lanes if steps) or (Lane(),)
         return Program(pools=tuple(self.pools), tasks=tuple(self.scripts), lanes=lanes)
 
     @property

@@ -145,9 +145,13 @@ class ProgramMachine(RuleBasedStateMachine):
     def rest(self) -> None:
         """Do nothing: Hypothesis needs a step that is always possible."""
 
+    def is_complete(self) -> bool:
+        """Whether there is anything to run."""
+        return bool(self.composer.steps)
+
     def teardown(self) -> None:
         """Hand the program over, unless Hypothesis is giving it up."""
-        if sys.exc_info()[0] is None and any(self.composer.lanes):
+        if sys.exc_info()[0] is None and self.is_complete():
             type(self).sink(self.composer.program())
 
 
@@ -419,8 +423,12 @@ class Lanes(ProgramMachine):
         self.composer.lanes += [[] for _ in range(min(2 if another else 1, self.shape.lanes - 1))]
 
     def turn_to(self, lane: int) -> None:
-        """The next operation is of this lane, folded onto those that there are."""
-        self.composer.lane = lane % len(self.composer.lanes)
+        """The next operation is of another lane, that many further on; the next for 0."""
+        self.composer.lane = (self.composer.lane + 1 + lane) % len(self.composer.lanes)
+
+    def is_complete(self) -> bool:
+        """Whether there is a second lane with something to do."""
+        return sum(map(bool, self.composer.lanes)) > 1
 
     @precondition(ProgramMachine.room)
     @rule(lane=WHICH, gated=OFTEN_FALSE, which=WHICH)

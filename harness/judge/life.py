@@ -19,6 +19,9 @@ _HANGS: dict[type[op.Operation], str] = {
     op.Map: "MAP-03",
 }
 
+_METHODS = (op.Cancel, op.Running, op.Cancelled, op.Done, op.Observe, op.Repr)
+"""The methods of a future that wait for nothing."""
+
 
 def judge_survival(case: Case, tally: Tally) -> None:
     """LIFE-01, LIFE-02 and the rules that forbid a particular call to hang."""
@@ -47,6 +50,8 @@ def _blame_hang(case: Case, tally: Tally, stuck: Call) -> None:
     tally.blame(rule, text, stuck, shape=shape, timed=False, **names)
     if rule != "LIFE-02":
         tally.met["LIFE-02"] += 1
+    elif isinstance(stuck.step, _METHODS):
+        tally.blame("FUT-18", text, stuck, future=future)
 
 
 def _hang_rule(case: Case, stuck: Call) -> tuple[str, str]:
@@ -115,7 +120,7 @@ def _hanging_read(case: Case, stuck: Call, name: str) -> tuple[str, str]:
     timeout = getattr(stuck.step, "timeout", None)
     if timeout is not None:
         return ("RES-05" if timeout > 0 else "RES-07"), ""
-    if case.cancelled_since[name] < stuck.begin:
+    if case.cancelled_since[name] < FOREVER:
         return "RES-04", ""
     if case.deaths[track.executor] < FOREVER:
         shut = case.shut_since(track.executor) <= case.deaths[track.executor]

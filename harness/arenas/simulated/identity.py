@@ -47,7 +47,10 @@ def restart() -> None:
 def _numbered_hash(self: object) -> int:
     """A hash in the order of first use."""
     global _next_number  # noqa: PLW0603 - as above
-    attributes = self.__dict__
+    try:
+        attributes = self.__dict__
+    except AttributeError:  # a dataclass with slots was made anew from the class that got this hash
+        return _one_hash(self)
     number: int | None = attributes.get(_SLOT)
     if number is None:
         _next_number += 1
