@@ -68,7 +68,7 @@ class Composer:
         return self.lanes[self.lane]
 
     def add(self, step: op.Operation) -> bool:
-        """Append an operation, unless it might rightly wait for ever, or one of another lane because of it."""
+        """Append an operation, unless it might rightly wait for ever, or make one of another lane do so."""
         if not self.progress.returns(step):
             return False
         self.steps.append(step)

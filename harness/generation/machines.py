@@ -415,7 +415,13 @@ class Death(ProgramMachine):
 class Lanes(ProgramMachine):
     """Two or three clients, each in a thread of its own, at the same futures and executors."""
 
-    openings = (Return(), Return(), Return(size=300), Raise(), Return(gift="none"))
+    openings: ClassVar[tuple[Ending, ...]] = (
+        Return(),
+        Return(),
+        Return(size=300),
+        Raise(),
+        Return(gift="none"),
+    )
 
     @initialize(another=OFTEN_FALSE)
     def more_lanes(self, another: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
