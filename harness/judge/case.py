@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.judge.spelling import answer, spell
 from harness.model.progress import Progress
@@ -123,6 +123,9 @@ class Case:
         self.program = history.program
         self.pools: dict[str, Pool] = {pool.executor: pool for pool in self.program.pools}
         self.tasks = {script.task: Task(script=script) for script in self.program.tasks}
+        self._by_kind: dict[type, list[Any]] = {}
+        for event in history.events:
+            self._by_kind.setdefault(type(event), []).append(event)
         self.callbacks = self._events(CalledBack)
         self.entered = self._events(Entered)
         self.quiet = self._events(Quiet)
@@ -138,11 +141,11 @@ class Case:
 
     def _events(self, kind: type[E]) -> list[E]:
         """All events of one kind, in order."""
-        return [event for event in self.history.events if isinstance(event, kind)]
+        return self._by_kind.get(kind, [])
 
     def _last(self, kind: type[E]) -> E | None:
         """The last event of one kind, if there is any."""
-        return next(reversed(self._events(kind)), None)
+        return self._events(kind)[-1] if kind in self._by_kind else None
 
     def _fill(self) -> None:
         """Give every task the events of its body."""
@@ -160,7 +163,6 @@ class Case:
         lanes[0] = (*lanes[0], *epilogue(self.program))
         numbers = [first_number(self.program, lane) for lane in range(len(lanes))]
         ended = {(event.lane, event.call): event for event in self._events(Answered)}
-        progress = Progress.of(self.program)
         found = []
         for event in self._events(Called):
             lane, place = event.lane, event.call
@@ -179,8 +181,12 @@ class Case:
                     ours=lane == 0 and place >= own,
                 )
             )
-            progress.after(step)
+        if len(ended) == len(found):
+            return tuple(found)
         # A call that is open in the end had to return if it had to after all that other lanes did meanwhile.
+        progress = Progress.of(self.program)
+        for call in found:
+            progress.after(call.step)
         return tuple(
             call if call.end < FOREVER else replace(call, fair=progress.returns(call.step)) for call in found
         )
@@ -208,39 +214,77 @@ class Case:
             executor=executor,
             submitted=submitted,
             accepted=accepted,
-            calls=tuple(
-                call for call in self.calls
-                if getattr(call.step, "future", None) == name
-                and not isinstance(call.step, op.Submit) and not isinstance(call.outcome, Skipped)
-            ),
-            waited=tuple(call for call in self.calls if name in getattr(call.step, "futures", ())),
-        )  # fmt: skip
+            calls=tuple(self._about.get(name, ())),
+            waited=tuple(self._about_several.get(name, ())),
+        )
+
+    @functools.cached_property
+    def _about(self) -> dict[str, list[Call]]:
+        """The calls about each future that were made, but for the one that made it."""
+        found: dict[str, list[Call]] = {}
+        for call in self.calls:
+            name = getattr(call.step, "future", None)
+            if (
+                name is not None
+                and not isinstance(call.step, op.Submit)
+                and not isinstance(call.outcome, Skipped)
+            ):
+                found.setdefault(name, []).append(call)
+        return found
+
+    @functools.cached_property
+    def _about_several(self) -> dict[str, list[Call]]:
+        """The calls to which each future was handed, perhaps among others."""
+        found: dict[str, list[Call]] = {}
+        for call in self.calls:
+            for name in dict.fromkeys(getattr(call.step, "futures", ())):
+                found.setdefault(name, []).append(call)
+        return found
 
     # Questions that several rules ask.
 
-    def of(self, *kinds: type) -> Iterator[Call]:
+    def of(self, *kinds: type[op.Operation]) -> Iterator[Call]:
         """The calls of these kinds of operation that were made and came back."""
+        if len(kinds) == 1:
+            return (call for call in self._calls_of.get(kinds[0], ()) if call.answered)
         return (call for call in self.calls if isinstance(call.step, kinds) and call.answered)
+
+    @functools.cached_property
+    def _calls_of(self) -> dict[type[op.Operation], list[Call]]:
+        """All calls by their kind, in order."""
+        found: dict[type[op.Operation], list[Call]] = {}
+        for call in self.calls:
+            found.setdefault(type(call.step), []).append(call)
+        return found
 
     def open_calls(self) -> list[Call]:
         """The calls that never returned, those of the first lane first; more than one if there are lanes."""
         return sorted((call for call in self.calls if call.end == FOREVER), key=lambda call: call.lane)
 
     def shutdowns(self, executor: str) -> list[Call]:
-        """All calls that shut this executor down, in order, the open one included."""
-        found = []
+        """All calls that shut this executor down, in order, the open ones included."""
+        return self._shutdowns.get(executor, [])
+
+    @functools.cached_property
+    def _shutdowns(self) -> dict[str, list[Call]]:
+        found: dict[str, list[Call]] = {}
         for call in self.calls:
-            match call.step:
-                case op.Shutdown(executor=name) | op.Leave(executor=name) if name == executor:
-                    found.append(call)
-                case _:
-                    pass
+            if isinstance(call.step, op.Shutdown | op.Leave):
+                found.setdefault(call.step.executor, []).append(call)
         return found
 
     def shut_since(self, executor: str) -> int:
         """From when on a shutdown may have taken effect."""
-        by_call = min((call.begin for call in self.shutdowns(executor)), default=FOREVER)
-        return min(by_call, self._shut_by_callback(executor))
+        return self._shut_since[executor]
+
+    @functools.cached_property
+    def _shut_since(self) -> dict[str, int]:
+        return {
+            executor: min([
+                self._shut_by_callback(executor), *(call.begin for call in self.shutdowns(executor))
+            ])
+            for executor in self.pools
+        }  # fmt: skip
 
     def _shut_by_callback(self, executor: str) -> int:
         stamps = [FOREVER]
@@ -252,10 +296,16 @@ class Case:
 
     def cancelling_since(self, executor: str) -> int:
         """From when on queued futures may be cancelled by a shutdown."""
-        return min(
-            (call.begin for call in self.shutdowns(executor) if getattr(call.step, "cancel_futures", False)),
-            default=FOREVER,
-        )
+        return self._cancelling_since[executor]
+
+    @functools.cached_property
+    def _cancelling_since(self) -> dict[str, int]:
+        found = dict.fromkeys(self.pools, FOREVER)
+        for executor in self.pools:
+            for call in self.shutdowns(executor):
+                if getattr(call.step, "cancel_futures", False):
+                    found[executor] = min(found[executor], call.begin)
+        return found
 
     @functools.cached_property
     def deaths(self) -> dict[str, int]:
@@ -289,15 +339,21 @@ class Case:
 
     def held(self, executor: str, begin: int, end: int) -> list[str]:
         """The tasks of an executor that were in their bodies during the whole interval."""
-        return [
-            name
-            for name, owner in self.owners.items()
-            if owner == executor and self.tasks[name].inside(begin, end)
-        ]
+        return [name for name, began, left in self._bodies[executor] if began < begin and end < left]
 
     def all_held(self, executor: str, begin: int, end: int) -> bool:
         """Whether every worker was in the body of a task during the whole interval."""
         return len(self.held(executor, begin, end)) >= self.pools[executor].workers
+
+    @functools.cached_property
+    def _bodies(self) -> dict[str, list[tuple[str, int, int]]]:
+        """For each executor the tasks that started there, with when they entered and left their bodies."""
+        found: dict[str, list[tuple[str, int, int]]] = {executor: [] for executor in self.pools}
+        for name, owner in self.owners.items():
+            task = self.tasks[name]
+            if task.starts:
+                found[owner].append((name, task.began, task.left))
+        return found
 
     @functools.cached_property
     def done_since(self) -> dict[str, int]:

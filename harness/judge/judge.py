@@ -84,7 +84,8 @@ def judge(history: History, subject: Subject, rules: Mapping[str, Rule]) -> Judg
     tally = Tally(case)
     for family in _FAMILIES:
         family(case, tally)
-    applying = {rule.id for rule in rules.values() if applies(rule, subject)}
+    exercised = tally.met.keys() | {each.rule for each in tally.witnesses}
+    applying = {name for name in exercised if name in rules and applies(rules[name], subject)}
     witnesses = [each for each in tally.witnesses if each.rule in applying]
     witnesses.sort(key=lambda each: (_LEVELS.index(rules[each.rule].level), _place(each.rule)))
     return Judgement(

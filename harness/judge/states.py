@@ -8,6 +8,7 @@ rule.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from harness.judge.case import FOREVER, Call, Case, Track, timed_out
@@ -23,6 +24,7 @@ from harness.model.future import (
     Question,
     State,
     answers,
+    closure,
     finished,
     silently,
     started,
@@ -105,13 +107,20 @@ Configuration: TypeAlias = tuple[State, tuple[Pending, ...]]
 def judge_states(case: Case, tally: Tally) -> None:
     """Judge every future of the case by its state machine."""
     for track in case.tracks.values():
-        _Explainer(case, tally, track).explain()
+        # There nearly always is an explanation, found faster among what agrees with all answers.
+        explained = Tally(case)
+        if _Explainer(case, explained, track, agreeing=True).explain():
+            tally.met.update(explained.met)
+        else:
+            _Explainer(case, tally, track).explain()
 
 
 def unexplained(case: Case) -> tuple[str, ...]:
     """The futures for which no order of what was seen agrees with the model, be there a rule or not."""
     return tuple(
-        track.name for track in case.tracks.values() if not _Explainer(case, Tally(case), track).explain()
+        track.name
+        for track in case.tracks.values()
+        if not _Explainer(case, Tally(case), track, agreeing=True).explain()
     )
 
 
@@ -131,14 +140,21 @@ def phases_during(case: Case, track: Track, call: Call) -> frozenset[Phase]:
 
 
 class _Explainer:
-    """Walks along the events of one future with all the configurations that explain them so far."""
+    """Walks along the events of one future with all the configurations that explain them so far.
 
-    def __init__(self, case: Case, tally: Tally, track: Track) -> None:
+    With `agreeing`, a configuration is given up as soon as it hears what the call in progress will not say;
+    without, only when the call ends, so that it can be told what would have been possible.
+    """
+
+    def __init__(self, case: Case, tally: Tally, track: Track, *, agreeing: bool = False) -> None:
         self.case = case
         self.tally = tally
         self.track = track
         self.now: frozenset[Configuration] = frozenset({(PENDING, ())})
         self.foretold: dict[int, tuple[Answer, ...]] = {}
+        self.answers: dict[int, tuple[Answer, ...]] = (
+            {call.index: answers_of(call, track) for call in track.calls if call.answered} if agreeing else {}
+        )
         self.sendable = track.task.script.argument >= 0
 
     def explain(self) -> bool:
@@ -204,6 +220,9 @@ class _Explainer:
 
     def _let_happen(self, begin: int, end: int) -> None:
         around = self._around(begin, end)
+        if all(not pending for _, pending in self.now):
+            self.now = _let_pass(self.now, around)
+            return
         found = set(self.now)
         waiting = list(self.now)
         while waiting:
@@ -219,7 +238,10 @@ class _Explainer:
             yield later, pending
         for index, asked in enumerate(pending):
             if asked.ahead:
+                agreed = self.answers.get(asked.call)
                 for heard, later in answers(state, asked.ahead[0]):
+                    if agreed is not None and agreed[len(asked.heard)] != heard:
+                        continue
                     known = Pending(asked.call, asked.ahead[1:], (*asked.heard, (heard, state)))
                     yield later, (*pending[:index], known, *pending[index + 1 :])
 
@@ -285,6 +307,12 @@ class _Explainer:
         return [
             call for call in self.track.calls if isinstance(call.step, op.Cancel) and call.value == "True"
         ]
+
+
+@functools.cache
+def _let_pass(now: frozenset[Configuration], around: Circumstances) -> frozenset[Configuration]:
+    """Where a future may get to by itself while no call is in progress; there are few such sets."""
+    return frozenset((state, ()) for state in closure(frozenset(state for state, _ in now), around))
 
 
 _QUESTIONS: dict[type[op.Operation], tuple[Question, ...]] = {

@@ -7,6 +7,7 @@ sets of states; an empty set means that no order explains what was seen.
 
 from __future__ import annotations
 
+import functools
 from enum import StrEnum
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -74,24 +75,26 @@ _YES: dict[str, frozenset[Phase]] = {
 }
 
 
-def answers(state: State, question: Question) -> list[tuple[Answer, State]]:
+@functools.cache
+def answers(state: State, question: Question) -> tuple[tuple[Answer, State], ...]:
     """What a question may answer in a state, each with the state it leads to."""
     phase = state.phase
     if question == "cancel":
         if phase is Phase.PENDING:
-            return [("yes", State(Phase.CANCELLED))]
-        return [("yes" if phase is Phase.CANCELLED else "no", state)]
+            return (("yes", State(Phase.CANCELLED)),)
+        return (("yes" if phase is Phase.CANCELLED else "no", state),)
     if question in ("read", "read in time"):
         ended = {Phase.FINISHED: "outcome", Phase.CANCELLED: "cancelled", Phase.BROKEN: "broken"}.get(phase)
         if ended is not None:
-            return [(ended, state)]
-        return [("timeout", state)] if question == "read in time" else []
+            return ((ended, state),)
+        return (("timeout", state),) if question == "read in time" else ()
     if question == "running" and phase is Phase.RUNNING and state.body is not Body.INSIDE:
-        return [("yes", state), ("no", state)]  # prefetched, or on its way out: either is true enough
-    return [("yes" if phase in _YES[question] else "no", state)]
+        return ("yes", state), ("no", state)  # prefetched, or on its way out: either is true enough
+    return (("yes" if phase in _YES[question] else "no", state),)
 
 
-def silently(state: State, around: Circumstances) -> list[State]:
+@functools.cache
+def silently(state: State, around: Circumstances) -> tuple[State, ...]:
     """Where a future may go without anybody being told."""
     onward: list[State] = []
     if state.phase is Phase.PENDING and around.may_start:
@@ -102,7 +105,7 @@ def silently(state: State, around: Circumstances) -> list[State]:
         onward.append(State(Phase.FINISHED, state.body))
     if not state.done and around.may_break:
         onward.append(State(Phase.BROKEN, state.body))
-    return onward
+    return tuple(onward)
 
 
 def started(state: State) -> list[State]:
