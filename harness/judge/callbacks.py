@@ -72,12 +72,11 @@ def _judge_count(
 
 def _judge_home(case: Case, tally: Tally, call: Call, future: str, event: CalledBack) -> None:
     """CB-13: a callback of a cancelled future is called before `cancel()` returns, in its thread."""
-    cancel = next(each for each in case.of(op.Cancel) if each.end == case.cancelled_since[future])
-    shutting = case.cancelling_since(case.tracks[future].executor) <= cancel.end
-    rivals = [
-        each for each in case.of(op.Cancel)
-        if each.step == cancel.step and each is not cancel and each.begin < cancel.end
-    ]  # fmt: skip
+    track = case.tracks[future]
+    cancels = [each for each in track.calls if isinstance(each.step, op.Cancel)]
+    cancel = next(each for each in cancels if each.end == case.cancelled_since[future])
+    shutting = case.cancelling_since(track.executor) <= cancel.end
+    rivals = [each for each in cancels if each is not cancel and each.begin < cancel.end]
     # Else somebody else may have ended it.
     if call.end < cancel.begin <= event.at and not shutting and not rivals:
         home = cancel.begin <= event.at and event.until <= cancel.end and event.thread == cancel.thread
@@ -181,7 +180,7 @@ def _judge_order(case: Case, tally: Tally, added: list[Call], seen: dict[str, li
             track = case.tracks[step.future]
             undone = call.end < min(case.done_since[step.future], event.at, track.task.left)
             cancelling = min(
-                (each.begin for each in case.of(op.Cancel) if each.step == op.Cancel(future=step.future)),
+                (each.begin for each in track.calls if isinstance(each.step, op.Cancel)),
                 default=FOREVER,
             )
             if undone and call.end < cancelling:

@@ -7,6 +7,7 @@ be ordered is not guessed; a rule whose premise rests on it is then not exercise
 from __future__ import annotations
 
 import functools
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -339,21 +340,37 @@ class Case:
 
     def held(self, executor: str, begin: int, end: int) -> list[str]:
         """The tasks of an executor that were in their bodies during the whole interval."""
-        return [name for name, began, left in self._bodies[executor] if began < begin and end < left]
+        stamps, inside = self._bodies[executor]
+        return [name for name in inside[bisect_left(stamps, begin)] if self.tasks[name].left > end]
 
     def all_held(self, executor: str, begin: int, end: int) -> bool:
         """Whether every worker was in the body of a task during the whole interval."""
         return len(self.held(executor, begin, end)) >= self.pools[executor].workers
 
     @functools.cached_property
-    def _bodies(self) -> dict[str, list[tuple[str, int, int]]]:
-        """For each executor the tasks that started there, with when they entered and left their bodies."""
-        found: dict[str, list[tuple[str, int, int]]] = {executor: [] for executor in self.pools}
-        for name, owner in self.owners.items():
-            task = self.tasks[name]
-            if task.starts:
-                found[owner].append((name, task.began, task.left))
+    def _bodies(self) -> dict[str, tuple[list[int], list[tuple[str, ...]]]]:
+        """For each executor: when tasks entered or left their bodies, and who was inside until then."""
+        found = {}
+        for executor in self.pools:
+            mine = [name for name, owner in self.owners.items() if owner == executor]
+            changes = [(self.tasks[name].began, name) for name in mine if self.tasks[name].starts]
+            changes += [(self.tasks[name].left, name) for name in mine if self.tasks[name].finishes]
+            changes.sort()
+            inside: dict[str, None] = {}
+            until: list[tuple[str, ...]] = [()]
+            for stamp, name in changes:
+                if stamp == self.tasks[name].began:
+                    inside[name] = None
+                else:
+                    inside.pop(name, None)
+                until.append(tuple(inside))
+            found[executor] = ([stamp for stamp, _ in changes], until)
         return found
+
+    @functools.cached_property
+    def tasks_left(self) -> int:
+        """How many tasks left their bodies."""
+        return sum(task.left < FOREVER for task in self.tasks.values())
 
     @functools.cached_property
     def done_since(self) -> dict[str, int]:

@@ -157,7 +157,7 @@ def _judge_value(case: Case, tally: Tally, track: Track, call: Call) -> None:
     if given.startswith("parcel ") and not given.startswith(f"parcel {name} "):
         tally.blame("INV-03", f"the outcome of another task arrived for {name}", call, future=track.name)
         return
-    if right and sum(task.left < FOREVER for task in case.tasks.values()) > 1:
+    if right and case.tasks_left > 1:
         tally.hold("INV-03")
     if ending.size >= 1 << 16 and case.subject.kind != "thread":
         tally.check("PKL-06", right, f"{name} returned {ending.size} bytes, which did not arrive", call)

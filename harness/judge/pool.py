@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 def judge_submits(case: Case, tally: Tally) -> None:
     """SUB-02, SUB-04, SUB-05, BRK-04: when `submit` accepts, and that it does not wait."""
+    broken_since = {executor: _seen_broken(case, executor) for executor in case.pools}
     for call in case.of(op.Submit):
         step = call.step
         if not isinstance(step, op.Submit):
             continue
         executor = step.executor
         shut = any(each.end < call.begin for each in case.shutdowns(executor) if each.answered)
-        broken = _seen_broken(case, executor) < call.begin
+        broken = broken_since[executor] < call.begin
         refused = isinstance(call.outcome, Raised)
         if shut:
             right = isinstance(call.outcome, Raised) and "RuntimeError" in call.outcome.bases
