@@ -31,7 +31,8 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from harness.arenas.simulated.strategies.pct import Pct  # noqa: E402 - found only after the line above
+from harness.arenas.simulated.fingerprint import fingerprint  # noqa: E402 - found only after the line above
+from harness.arenas.simulated.strategies.pct import Pct  # noqa: E402 - the same
 from harness.arenas.simulated.strategies.random_walk import RandomWalk  # noqa: E402 - the same
 from harness.arenas.simulated.world import World  # noqa: E402 - the same
 from harness.judge.judge import judge  # noqa: E402 - the same
@@ -105,10 +106,11 @@ class Explorer:
             run = self._world.run(PROGRAM, self._strategy)
             self._strategy.end(len(run.trace.log), len(run.trace.went))
             self._number += 1
-            self._schedules.add(run.trace.fingerprint())
+            if (steps := run.trace.fingerprint()) in self._schedules:
+                continue
+            self._schedules.add(steps)
             self._classes.add(run.trace.class_fingerprint())
-            seen = run.fingerprint()
-            if seen not in self._judged:
+            if (seen := fingerprint(run.events)) not in self._judged:
                 self._judged.add(seen)
                 judge(run.history, self._subject, RULES)
         return 50

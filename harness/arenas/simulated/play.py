@@ -11,16 +11,15 @@ from __future__ import annotations
 import gc
 import re
 import types
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.arenas.simulated import kernel
 from harness.arenas.simulated.backends import Over
 from harness.arenas.simulated.thread_layer import Primitive
-from harness.values.history import Answered, Called, CalledBack, Finished, Leftover, Logged, Started, Uncaught
+from harness.values.history import Answered, Called, Finished, Leftover, Logged, Started, Uncaught
 from harness.values.operation import Census, Kill
-from harness.values.outcome import Drained, Facts
+from harness.values.outcome import Facts
 from harness.values.program import Lane, Program, epilogue, futures_of
 
 if TYPE_CHECKING:
@@ -49,19 +48,6 @@ class Notebook:
 
 Note: TypeAlias = Any
 """An event, or a call in short: when, which, lane, outcome (None when it begins), thread."""
-
-
-def stamp_of(note: Note) -> int:
-    """When it was."""
-    return note[0] if isinstance(note, tuple) else note.at  # type: ignore[no-any-return]  # a stamp
-
-
-def essence(note: Note) -> object:
-    """A note without its stamps."""
-    if isinstance(note, tuple):
-        outcome = note[3]
-        return (*note[1:3], replace(outcome, at=()) if isinstance(outcome, Drained) else outcome, note[4])
-    return replace(note, at=0, until=0) if isinstance(note, CalledBack) else replace(note, at=0)
 
 
 def event_of(note: Note) -> Event:

@@ -70,10 +70,6 @@ class Run:
         """What was observed, in order: a callback is noted at its end, with the stamp of its beginning."""
         return tuple(sorted(map(play.event_of, self.notes), key=attrgetter("at")))
 
-    def fingerprint(self) -> int:
-        """Names what was observed, whenever it was, in what order it was; only within this process."""
-        return hash(tuple(play.essence(note) for note in sorted(self.notes, key=play.stamp_of)))
-
     @property
     def history(self) -> History:
         """The events as a history."""

@@ -5,6 +5,7 @@ Musuvathi, Qadeer: Iterative Context Bounding for Systematic Testing of Multithr
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,17 +22,27 @@ class Bounds:
     """How many of each a schedule may have.
 
     A preemption is a switch away from an actor that could go on and does not poll. A kill costs one of
-    `kills`, wherever it comes; the clock costs one of `ticks` if it goes while somebody else could.
+    `kills`, wherever it comes; the clock costs one of `ticks` if it goes while somebody else could. A detour
+    is another successor than the default one of an actor that blocked or ended. They are free unless bounded;
+    but where many actors block often, schedules without preemptions are already too many to be run.
     """
 
     preemptions: int = 2
     kills: int = 0
     ticks: int = 0
+    detours: int = sys.maxsize
 
-    def less(self, *, preemptions: int = 0, kills: int = 0, ticks: int = 0) -> Bounds | None:
+    def less(
+        self, *, preemptions: int = 0, kills: int = 0, ticks: int = 0, detours: int = 0
+    ) -> Bounds | None:
         """What is left after these; None if that is less than nothing."""
-        left = self.preemptions - preemptions, self.kills - kills, self.ticks - ticks
-        return None if min(left) < 0 else Bounds(preemptions=left[0], kills=left[1], ticks=left[2])
+        left = Bounds(
+            preemptions=self.preemptions - preemptions,
+            kills=self.kills - kills,
+            ticks=self.ticks - ticks,
+            detours=self.detours - detours,
+        )
+        return None if min(left.preemptions, left.kills, left.ticks, left.detours) < 0 else left
 
 
 @dataclass(slots=True)
@@ -139,4 +150,4 @@ def _after(actor: Actor, usual: Actor, left: Bounds, *, preempts: bool) -> Bound
         return left.less(kills=1)
     if preempts:
         return left.less(preemptions=1)
-    return left if actor.spins <= usual.spins else None
+    return left.less(detours=1) if actor.spins <= usual.spins else None
