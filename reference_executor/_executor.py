@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 import itertools
 import os
-import sys
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
@@ -94,9 +93,8 @@ class Executor(concurrent.futures.Executor):
 
 def available_cpus() -> int:
     """How many processors the defaults of `max_workers` count: those of this process, from Python 3.13 on."""
-    if sys.version_info >= (3, 13):
-        return os.process_cpu_count() or 1
-    return os.cpu_count() or 1
+    count: Callable[[], int | None] = getattr(os, "process_cpu_count", os.cpu_count)
+    return count() or 1
 
 
 def check_max_workers(max_workers: int) -> None:

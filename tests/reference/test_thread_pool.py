@@ -327,6 +327,7 @@ def test_a_failing_initializer_breaks_the_pool(caplog: pytest.LogCaptureFixture)
     assert futures[1].cancelled()
     assert called == [futures[2]]
     assert "Exception in initializer:" in caplog.text
+    assert pool._broken
     with pytest.raises(BrokenThreadPool):
         pool.submit(int)
 
