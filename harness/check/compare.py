@@ -16,7 +16,7 @@ from harness.arenas.real.arena import Patience, SubjectError
 from harness.check.finding import STANDINGS, Comparison, Divergence
 from harness.check.reduce import weight
 from harness.judge.case import Case
-from harness.judge.comparison import Difference, compare, names_in
+from harness.judge.comparison import Difference, comparable, compare, names_in
 from harness.judge.excuse import excuse
 from harness.judge.judge import judge
 from harness.judge.spelling import spell
@@ -104,11 +104,11 @@ class Peers:
     def look(self, seen: Seen) -> None:
         """Compare one run of the subject with runs of the same program on its peers, as long as time allows.
 
-        A run that did not come to its end is not compared: a rule says already what is wrong with it.
+        Only what is `comparable` is.
         """
         self.archive.keep(self.subject.target, seen)
         begun = time.monotonic()
-        if self._spent > _SHARE * (begun - self._begun) or not Case(seen.history, self.subject).complete():
+        if self._spent > _SHARE * (begun - self._begun) or not comparable(Case(seen.history, self.subject)):
             return
         for peer in self.find():
             theirs = self.archive.find(peer.target, seen.history.program) or self._run(

@@ -54,10 +54,19 @@ class Difference:
         return type(self.step).__name__, nameless(self.ours), nameless(self.theirs)
 
 
+def comparable(case: Case) -> bool:
+    """Whether a run may be compared: it came to its end, and only one client made calls.
+
+    What is wrong with a run that did not end, a rule says already; what several clients hear depends on who
+    was faster.
+    """
+    return case.complete() and len(case.program.lanes) == 1
+
+
 def compare(ours: Case, theirs: Case) -> tuple[Difference, ...]:
     """Compare two runs of the same program; the differences come in the order of the calls.
 
-    Both runs must be conclusive. Equal runs, and runs that differ only in what is not determined, give none.
+    Both runs must be `comparable`. Equal ones, and those that differ only in what is not determined, give none.
     """
     here, there = _Reading(ours), _Reading(theirs)
     found: list[Difference] = []

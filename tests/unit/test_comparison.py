@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.judge.case import Case
-from harness.judge.comparison import Difference, compare, nameless
+from harness.judge.comparison import Difference, comparable, compare, nameless
 from harness.values import operation as op
-from harness.values.history import CalledBack
+from harness.values.history import CalledBack, Stuck
 from harness.values.outcome import Drained, Facts, Mapped, Raised, Returned, Split, States, Struck
+from harness.values.program import Lane
 from tests.unit.story import NO, NONE, YES, Line, an_executor, ends, raised, starts, story, submit
 
 if TYPE_CHECKING:
@@ -194,6 +196,16 @@ def test_a_callback_that_is_called_twice_differs_from_one_called_once() -> None:
 
     assert differences((*OVER, add), (called, called), (called,)) == [("called 2 times", "called 1 times")]
     assert differences((*OVER, add), (called,), (called,)) == []
+
+
+def test_what_several_clients_did_is_not_comparable() -> None:
+    """Nor is a run that stopped in the middle: only one client's calls, up to the end, are."""
+    whole = story(*OVER)
+    assert comparable(Case(whole, an_executor()))
+    lanes = replace(whole, program=replace(whole.program, lanes=(*whole.program.lanes, Lane())))
+    assert not comparable(Case(lanes, an_executor()))
+    stuck = replace(whole, events=(*whole.events, Stuck(at=1 << 40, stacks="")))
+    assert not comparable(Case(stuck, an_executor()))
 
 
 def test_the_kind_of_a_difference_has_no_symbols() -> None:
