@@ -66,7 +66,7 @@ def comparable(case: Case) -> bool:
 def compare(ours: Case, theirs: Case) -> tuple[Difference, ...]:
     """Compare two runs of the same program; the differences come in the order of the calls.
 
-    Both runs must be `comparable`. Equal ones, and those that differ only in what is not determined, give none.
+    Both runs must be `comparable`. Equal ones, or such as differ in what is not determined, give none.
     """
     here, there = _Reading(ours), _Reading(theirs)
     found: list[Difference] = []
