@@ -8,6 +8,8 @@ import inspect
 import os
 import signal
 import threading
+from dataclasses import fields
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from harness.arenas.real import puppet
@@ -53,13 +55,26 @@ def perform(stage: Stage, step: op.Operation) -> Outcome:
 
 def _missing(stage: Stage, step: op.Operation) -> str:
     """A symbol that stands for nothing, because the call that should have made it raised."""
-    wanted: list[tuple[str, dict[str, Any]]] = []
-    if not isinstance(step, op.Submit):
-        wanted.append((getattr(step, "future", ""), stage.futures))
-    if not isinstance(step, op.Map | op.AsCompleted):
-        wanted.append((getattr(step, "iterator", ""), stage.iterators))
-    wanted += [(name, stage.futures) for name in getattr(step, "futures", ())]
-    return next((name for name, known in wanted if name and name not in known), "")
+    future, futures, iterator = _needs(type(step))
+    if future and step.future not in stage.futures:  # type: ignore[union-attr]  # it has one
+        return step.future  # type: ignore[union-attr]  # as above
+    if iterator and step.iterator not in stage.iterators:  # type: ignore[union-attr]  # as above
+        return step.iterator  # type: ignore[union-attr]  # as above
+    if futures:
+        return next((name for name in step.futures if name not in stage.futures), "")  # type: ignore[union-attr]
+    return ""
+
+
+@cache
+def _needs(kind: type) -> tuple[bool, bool, bool]:
+    """Whether operations of a kind need a future, several, or an iterator to be there."""
+    names = {each.name for each in fields(kind)}
+    makes_iterator = kind in (op.Map, op.AsCompleted)
+    return (
+        "future" in names and kind is not op.Submit,
+        "futures" in names,
+        "iterator" in names and not makes_iterator,
+    )
 
 
 def _loosen(stage: Stage, step: op.Operation) -> None:

@@ -165,6 +165,17 @@ class Handover:
             self._kernel.wake(task)
 
 
+_last: tuple[Program, tuple[Operation, ...]] | None = None
+
+
+def _ending_of(program: Program) -> tuple[Operation, ...]:
+    """The epilogue of a program; that of the last one is at hand, since it is run many times."""
+    global _last  # noqa: PLW0603 - a memory of one
+    if _last is None or _last[0] is not program:
+        _last = program, epilogue(program)
+    return _last[1]
+
+
 class Performance:
     """One run of one program."""
 
@@ -201,7 +212,7 @@ class Performance:
         self._perform_all(first.operations, 0, 0)
         for lane in lanes:
             self._join(lane)
-        self._perform_all(epilogue(self._program), 0, len(first.operations))
+        self._perform_all(_ending_of(self._program), 0, len(first.operations))
 
     def _join(self, lane: Task) -> None:
         k = self._kernel

@@ -59,6 +59,13 @@ class Primitive:
         """Be as after the import."""
 
 
+def _put_off(k: Kernel, waiters: list[Task]) -> None:
+    """Something was taken: whoever was woken for it waits on, unless its time is over."""
+    for task in waiters:
+        if task.state == "ready" and not task.timed_out:
+            k.rest(task)
+
+
 def deadline_of(k: Kernel, timeout: float) -> int | None:
     """The deadline of a C-level timeout, of which -1 means none."""
     return None if timeout < 0 else k.deadline(timeout)
@@ -92,7 +99,10 @@ class Lock(Primitive):
         elif self._born != len(k.log):
             k.point("acquire" if blocking else "try", self.serial)
         if not self._held:
-            self._take(k)
+            self._held = True
+            self.holder = k.current
+            if self._waiters:
+                _put_off(k, self._waiters)
             return True
         return (bool(blocking and timeout) and self._wait(k, deadline_of(k, timeout))) or _failed(k)
 
@@ -103,16 +113,10 @@ class Lock(Primitive):
             self._waiters.remove(me)
             if not in_time:
                 return False
-        self._take(k)
-        return True
-
-    def _take(self, k: Kernel) -> None:
         self._held = True
-        self.holder = k.current
-        if self._waiters:
-            for task in self._waiters:
-                if task.state == "ready" and not task.timed_out:
-                    k.rest(task)
+        self.holder = me
+        _put_off(k, self._waiters)
+        return True
 
     def _acquire_outside(self, blocking: bool) -> bool:  # noqa: FBT001 - as above
         if self._held and not blocking:
@@ -132,7 +136,9 @@ class Lock(Primitive):
             return
         if not self._held:
             raise RuntimeError("release unlocked lock")
-        self.let_go(k)
+        self._held = False
+        if self._waiters:
+            self.let_go(k)
         if not k.over:
             k.point("released", 0)
 
@@ -198,7 +204,10 @@ class RLock(Primitive):
         elif k.over:
             raise Over
         if self._owner is None:
-            self._take(k, me, 1)
+            self._owner = self.holder = me
+            self._count = 1
+            if self._waiters:
+                _put_off(k, self._waiters)
             return True
         return (bool(blocking and timeout) and self._wait(k, me, 1, deadline_of(k, timeout))) or _failed(k)
 
@@ -214,9 +223,7 @@ class RLock(Primitive):
     def _take(self, k: Kernel, me: Task, count: int) -> None:
         self._owner, self._count = me, count
         self.holder = me
-        for task in self._waiters:
-            if task.state == "ready" and not task.timed_out:
-                k.rest(task)
+        _put_off(k, self._waiters)
 
     def release(self) -> None:
         """Let go of it once; see `threading.RLock.release`."""
@@ -229,7 +236,9 @@ class RLock(Primitive):
             raise RuntimeError("cannot release un-acquired lock")
         self._count -= 1
         if not self._count:
-            self._let_go(k)
+            self._owner = None
+            if self._waiters:
+                self._let_go(k)
             if not k.over:
                 k.point("released", 0)
 
