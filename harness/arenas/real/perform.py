@@ -55,7 +55,8 @@ def perform(stage: Stage, step: op.Operation) -> Outcome:
 
 def _missing(stage: Stage, step: op.Operation) -> str:
     """A symbol that stands for nothing, because the call that should have made it raised."""
-    future, futures, iterator = _needs(type(step))
+    kind: type = type(step)
+    future, futures, iterator = _needs(kind)
     if future and step.future not in stage.futures:  # type: ignore[union-attr]  # it has one
         return step.future  # type: ignore[union-attr]  # as above
     if iterator and step.iterator not in stage.iterators:  # type: ignore[union-attr]  # as above
