@@ -14,6 +14,7 @@ from hypothesis.errors import HypothesisException
 from hypothesis.stateful import run_state_machine_as_test
 
 from harness.generation.machines import THEMES, ProgramMachine
+from harness.generation.surroundings import without_surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -48,7 +49,8 @@ def draw(theme: str, shape: Shape, number: int, count: int) -> tuple[Program, ..
     """Draw at most `count` distinct programs of a theme; `number` is the seed."""
     found: dict[str, Program] = {}
     machine = _machine(theme, shape, lambda program: found.setdefault(program.digest, program))
-    run_state_machine_as_test(seed(number)(machine), settings=settings(_BASE, max_examples=count))
+    with without_surroundings():
+        run_state_machine_as_test(seed(number)(machine), settings=settings(_BASE, max_examples=count))
     return tuple(found.values())
 
 
@@ -92,7 +94,7 @@ def shrink(  # noqa: PLR0913, PLR0917 - a search has this many sides
     )
     # `seed` switches the database off, so the number goes to the machine only, beside settings that keep it.
     seeded = seed(number)(machine)
-    with contextlib.suppress(Offence, Enough, HypothesisException):
+    with without_surroundings(), contextlib.suppress(Offence, Enough, HypothesisException):
         run_state_machine_as_test(seeded, settings=kept)
 
 
