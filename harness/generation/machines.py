@@ -227,16 +227,20 @@ class Lifecycle(ProgramMachine):
         """Add a done callback that does something."""
         self.composer.add_callback(self.future(which), pick(DEEDS, deed))
 
-    @rule(wait=st.booleans(), cancel=st.booleans())
-    def shut_down(self, wait: bool, cancel: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
-        """Shut down, perhaps not for the first time."""
+    @rule(wait=st.booleans(), cancel=st.booleans(), watched=OFTEN_FALSE, deed=WHICH)
+    def shut_down(self, wait: bool, cancel: bool, watched: bool, deed: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Shut down, perhaps again, perhaps watched by a callback of what was submitted last."""
         cancel = cancel and "cancel_futures" in self.shape.capabilities
+        if watched and cancel and self.composer.futures:
+            self.composer.add_callback(self.future(0), pick(DEEDS, deed))
         self.composer.shut_down("e0", wait=wait, cancel=cancel)
 
-    @rule(raising=st.booleans())
-    def enter_or_leave(self, raising: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
-        """Enter a with block, or leave it."""
+    @rule(raising=st.booleans(), more=st.booleans())
+    def enter_or_leave(self, raising: bool, more: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Enter a with block, or leave it, perhaps to find that it takes no more tasks."""
         self.composer.enter_or_leave("e0", raising=raising)
+        if more and self.room() and "e0" not in self.composer.entered:
+            self.composer.submit("e0", self.composer.task(gated=False, ending=Return()))
 
 
 class Waiting(ProgramMachine):

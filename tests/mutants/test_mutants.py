@@ -77,11 +77,13 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealArena]:
     journal.close()
 
 
+# Where to look first; elsewhere in "lifecycle".
+LIKELY = {"WAIT": "waiting", "ASC": "waiting", "MAP": "map", "BRK": "death", "SUB-05": "death"}
+
+
 def themes(rule: str, subject: Subject) -> list[str]:
     """The themes of a subject, the likely one first."""
-    likely = {"WAIT": "waiting", "ASC": "waiting", "MAP": "map", "BRK": "death"}.get(
-        rule.partition("-")[0], "lifecycle"
-    )
+    likely = LIKELY.get(rule) or LIKELY.get(rule.partition("-")[0], "lifecycle")
     return sorted(themes_for(shape_of(subject)), key=lambda theme: theme != likely)
 
 
