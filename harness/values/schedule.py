@@ -141,14 +141,17 @@ class Schedule:
 
 
 _OPS: Final = {
-    "acquire": "A", "begin": "B", "send": "D", "end": "E", "get": "G", "is_alive": "I", "start": "N",
-    "poll": "O", "release": "R", "statement": "S", "put": "U", "recv": "V", "wait": "W", "close": "X",
+    "acquire": "A", "begin": "B", "write": "D", "end": "E", "released": "F", "get": "G", "start": "N",
+    "try": "O", "release": "R", "statement": "S", "put": "U", "read": "V", "wait": "W", "close": "X",
 }  # fmt: skip
 """The codes of frequent operations; letters that stand for no role."""
 
+_ENDS: Final = {"kill ": "K", "reap ": "Y"}
+"""The codes of what happens to processes."""
+
 _WORDS: Final = {code: op for op, code in _OPS.items()}
 
-_ROLE = r"K?(?:M|[LP][0-9a-z]{1,6})(?:T[0-9a-z]{1,6})*|C|\.[^.]+\."
+_ROLE = r"[KY]?(?:M|[LP][0-9a-z]{1,6})(?:T[0-9a-z]{1,6})*|C|\.[^.]+\."
 _OP = rf"[{''.join(_WORDS)}]|\.[^.]+\."
 _DECISION = re.compile(rf"([0-9a-z]{{1,8}})({_ROLE})(?:-({_ROLE}|)({_OP})([0-9a-z]{{1,8}}))?")
 
@@ -191,12 +194,12 @@ def _role_code(role: str) -> str:
     """The code of a role, or the role itself between full stops if it has none."""
     if role == "clock":
         return "C"
-    match = re.fullmatch(r"(kill )?(main|(?:lane|P)[0-9]+)((?:/T[0-9]+)*)", role)
+    match = re.fullmatch(r"(kill |reap )?(main|(?:lane|P)[0-9]+)((?:/T[0-9]+)*)", role)
     if match is None:
         return _spelt_out(role)
-    kill, first, rest = match.groups()
+    what, first, rest = match.groups(default="")
     parts = [first.replace("main", "M").replace("lane", "L"), *rest.split("/")[1:]]
-    code = ("K" if kill else "") + "".join(
+    code = _ENDS.get(what, "") + "".join(
         each[0] + _base36(int(each[1:])) if each[1:] else each for each in parts
     )
     return code if _role(code) == role else _spelt_out(role)  # T01 is not T1
@@ -208,10 +211,11 @@ def _role(code: str) -> str:
         return _unquoted(code)
     if code == "C":
         return "clock"
-    kill, code = ("kill ", code[1:]) if code.startswith("K") else ("", code)
+    what = next((what for what, letter in _ENDS.items() if code.startswith(letter)), "")
+    code = code[1:] if what else code
     parts = re.findall("([A-Z])([0-9a-z]*)", code)
     names = {"M": "main", "L": "lane"}
-    return kill + "/".join(
+    return what + "/".join(
         names.get(kind, kind) + (str(int(number, 36)) if number else "") for kind, number in parts
     )
 

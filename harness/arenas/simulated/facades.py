@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import itertools
 import os
 import signal
 import time
 import types
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from harness.arenas.simulated import kernel
 from harness.arenas.simulated.kernel import SECOND
@@ -17,7 +18,7 @@ from harness.arenas.simulated.kernel import SECOND
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EPOCH = 1_700_000_000 * SECOND
+EPOCH: Final = 1_700_000_000 * SECOND
 """What the wall clock of the world says at the beginning of a run."""
 
 
@@ -45,7 +46,8 @@ def refuse_use(name: str) -> NoReturn:
     refuse(f"{name} cannot be controlled by the simulated world")
 
 
-def _refusing(name: str) -> Callable[..., NoReturn]:
+def refusing(name: str) -> Callable[..., NoReturn]:
+    """A function whose use is refused."""
     return lambda *_args, **_kwargs: refuse_use(name)
 
 
@@ -58,7 +60,7 @@ class Uncontrolled(BaseException):
 
 def _now() -> int:
     k = kernel.running
-    return 0 if k is None else k.now
+    return 0 if k is None else k.glance()
 
 
 def sleep(seconds: float, /) -> None:
@@ -66,8 +68,9 @@ def sleep(seconds: float, /) -> None:
     k = kernel.running
     if k is None:
         return
-    if seconds < 0:
-        raise ValueError("sleep length must be non-negative")
+    if not isinstance(seconds, int | float) or not seconds >= 0:
+        time.sleep(seconds)  # which raises what it raises
+        seconds = float(seconds)
     k.point("sleep", 0)
     if seconds > 0:
         k.block("sleep", None, None, k.deadline(seconds))
@@ -75,13 +78,22 @@ def sleep(seconds: float, /) -> None:
 
 def make_time() -> types.ModuleType:
     """`time`, by the virtual clock."""
-    clocks: dict[str, Callable[[], Any]] = {}
+    clocks: dict[str, Callable[..., Any]] = {}
     for name in ("monotonic", "perf_counter", "process_time", "thread_time"):
         clocks[name] = lambda: _now() / SECOND
         clocks[f"{name}_ns"] = _now
     clocks["time"] = lambda: (EPOCH + _now()) / SECOND
     clocks["time_ns"] = lambda: EPOCH + _now()
+    clocks["clock_gettime"] = lambda _clock: _now() / SECOND
+    clocks["clock_gettime_ns"] = lambda _clock: _now()
+    for name in ("gmtime", "localtime", "ctime"):
+        clocks[name] = _of_now(getattr(time, name))
     return _like(time, sleep=sleep, **clocks)
+
+
+def _of_now(function: Callable[[float], Any]) -> Callable[..., Any]:
+    """A function of a time that is the present one unless it is given."""
+    return lambda seconds=None: function((EPOCH + _now()) / SECOND if seconds is None else seconds)
 
 
 # The system.
@@ -94,53 +106,74 @@ def _getpid() -> int:
 
 def _getppid() -> int:
     k = kernel.running
-    return os.getppid() if k is None else k.client.pid
+    if k is None:
+        return os.getppid()
+    parent = k.current.process.parent
+    return k.client.pid - 1 if parent is None else 1 if parent.ended else parent.pid
 
 
 def _exit(status: int) -> NoReturn:
     k = kernel.running
     if k is None:
-        raise Uncontrolled("os._exit outside of a run")
+        refuse("os._exit outside of a run")
     k.point("exit", 0)
-    k.end_process(k.current.process, status)
+    k.end_process(k.current.process, status & 0xFF)
     k.leave()
     raise AssertionError("a process that has ended goes on")
 
 
+_IGNORED: Final = (signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT)
+_UNSIMULATED: Final = (signal.SIGINT, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+
+
 def _kill(pid: int, number: int, /) -> None:
     k = kernel.running
-    victims = [] if k is None else [process for process in k.processes if process.pid == pid]
-    if k is None or not victims:
-        raise ProcessLookupError(3, "No such process")
+    victim = None if k is None else next((each for each in k.processes if each.pid == pid), None)
+    # Somebody who has ended is there until their parent has been told.
+    if k is None or victim is None or victim.exitcode is not None:
+        raise ProcessLookupError(errno.ESRCH, "No such process")
+    if number in _UNSIMULATED:
+        refuse_use(signal.Signals(number).name)
     k.point("signal", 0)
-    if victims[0].exitcode is None and number:
-        k.assassinate(victims[0], number)
+    if victim.ended or not number or number in _IGNORED:
+        return
+    if victim is k.current.process:  # nothing comes after it
+        k.end_process(victim, -number)
+        k.leave()
+    k.assassinate(victim, number)
 
 
-_FORKING = (
-    "fork",
-    "forkpty",
-    "posix_spawn",
-    "posix_spawnp",
-    "popen",
-    "system",
-    "spawnv",
-    "wait",
-    "waitpid",
-    "abort",
-)
+_UNCONTROLLED: Final = (
+    "abort", "eventfd", "execv", "execve", "execvp", "execvpe", "fork", "forkpty", "killpg",
+    "mkfifo", "openpty", "pidfd_open", "pipe", "pipe2", "popen", "posix_spawn", "posix_spawnp",
+    "spawnl", "spawnle", "spawnlp", "spawnlpe", "spawnv", "spawnve", "spawnvp", "spawnvpe",
+    "system", "wait", "wait3", "wait4", "waitid", "waitpid",
+)  # fmt: skip
+"""What starts processes, replaces them, waits for them, or can block where the world does not see it."""
+
+PROCESSORS: Final = 2
+"""How many the world has, on every machine."""
 
 
 def make_os() -> types.ModuleType:
     """`os`, with simulated processes."""
-    refused = {name: _refusing(f"os.{name}") for name in _FORKING if hasattr(os, name)}
+    refused = {name: refusing(f"os.{name}") for name in _UNCONTROLLED if hasattr(os, name)}
+    counting = [name for name in ("cpu_count", "process_cpu_count") if hasattr(os, name)]
+    counts = {name: lambda: PROCESSORS for name in counting}
     return _like(
-        os, getpid=_getpid, getppid=_getppid, _exit=_exit, kill=_kill, register_at_fork=_nothing, **refused
-    )
+        os, getpid=_getpid, getppid=_getppid, _exit=_exit, kill=_kill, register_at_fork=_nothing,
+        sched_getaffinity=lambda _pid: set(range(PROCESSORS)), **counts, **refused,
+    )  # fmt: skip
 
 
 def _nothing(*_args: object, **_kwargs: object) -> None:
     """For what has no effect in the world."""
+
+
+_SIGNALLING: Final = (
+    "alarm", "pause", "pidfd_send_signal", "pthread_kill", "raise_signal", "setitimer", "sigtimedwait",
+    "sigwait", "sigwaitinfo",
+)  # fmt: skip
 
 
 def make_signal() -> types.ModuleType:
@@ -151,8 +184,7 @@ def make_signal() -> types.ModuleType:
         getsignal=lambda *_: signal.SIG_DFL,
         pthread_sigmask=lambda *_: set(),
         set_wakeup_fd=lambda *_, **__: -1,
-        alarm=_refusing("signal.alarm"),
-        setitimer=_refusing("signal.setitimer"),
+        **{name: refusing(f"signal.{name}") for name in _SIGNALLING if hasattr(signal, name)},
     )
 
 

@@ -28,6 +28,7 @@ COPIED: Final = frozenset({
     "concurrent.futures.thread",
     "concurrent.futures.process",
     "multiprocessing.queues",
+    "multiprocessing.synchronize",
     "queue",
     "threading",
 })  # fmt: skip

@@ -29,13 +29,15 @@ if TYPE_CHECKING:
     from harness.arenas.simulated.actor import Strategy
     from harness.arenas.simulated.backends import Backend
 
-Ending: TypeAlias = Literal["done", "deadlock", "livelock", "diverged", "uncontrolled"]
+Ending: TypeAlias = Literal["done", "deadlock", "livelock", "diverged", "uncontrolled", "crash"]
 
 STEP: Final = 1_000  # nanoseconds of virtual time
 OVERSHOOT: Final = 1_000  # past a deadline, since `as_completed` asks for less than nothing left
 SECOND: Final = 1_000_000_000
 _FIRST_PID: Final = 1_000
 _LAST_STEPS: Final = 5_000
+_GLANCES: Final = 3  # looks at the clock that are nothing special
+_FASTEST: Final = 14  # then each takes twice as long as the one before, up to 16 ms
 
 running: Kernel | None = None
 """The run in progress. Outside of one (while modules are imported) primitives work for their one caller."""
@@ -82,11 +84,35 @@ class Assassin:
     def act(self, kernel: Kernel) -> None:
         """Strike."""
         kernel.withdraw(self)
-        if self.victim.exitcode is None:
+        if not self.victim.ended:
             kernel.end_process(self.victim, -self.signal)
 
 
-Actor: TypeAlias = Task | Clock | Assassin
+class Undertaker:
+    """Lets the parent of a process that has ended see how; unlike a kill, this does happen."""
+
+    op = "reap"
+    where = 0
+    spins = 0
+    passive = False
+
+    def __init__(self, index: int, process: Process, exitcode: int) -> None:
+        """Be about to show an exit code."""
+        self.index = index
+        self.role = f"reap {process.name}"
+        self.target = process.serial
+        self.process = process
+        self.exitcode = exitcode
+
+    def act(self, kernel: Kernel) -> None:
+        """Show it, and wake who waits for it."""
+        kernel.withdraw(self)
+        self.process.exitcode = self.exitcode
+        for task in self.process.joiners:
+            kernel.wake(task)
+
+
+Actor: TypeAlias = Task | Clock | Assassin | Undertaker
 
 
 @dataclass(slots=True)
@@ -122,6 +148,9 @@ class Kernel:
         self.luggage: dict[int, Any] = {}  # what pickles refer to by number
         self._serial = 0
         self._actors = 0
+        self._pids = 0
+        self._glances = 0  # so many times in a row somebody has looked at the clock
+        self._glanced_at = -1
         self._clock = Clock()
         self.client = self.add_process("client")
         self.current: Task = self._add_task("main", self.client)
@@ -141,14 +170,25 @@ class Kernel:
 
     def add_process(self, name: str) -> Process:
         """Make a process without tasks."""
-        process = Process(_FIRST_PID + len(self.processes), name)
+        parent = self.current.process if self.processes else None
+        process = Process(_FIRST_PID + self._pids, name, parent, self.serial())
+        self._pids += 1
         self.trace.processes[process.pid] = name
         self.processes.append(process)
         return process
 
-    def _add_task(self, role: str, process: Process, *, daemon: bool = False) -> Task:
-        task = Task(self._actors, role, process, daemon=daemon)
+    def remove_process(self, process: Process) -> None:
+        """Undo `add_process`: it could not be started."""
+        for end in list(process.ends):
+            end.close()
+        self.processes.remove(process)
+
+    def _next_index(self) -> int:
         self._actors += 1
+        return self._actors - 1
+
+    def _add_task(self, role: str, process: Process, *, daemon: bool = False) -> Task:
+        task = Task(self._next_index(), role, process, daemon=daemon)
         self.trace.roles[task.index] = role
         self.tasks.append(task)
         process.tasks.append(task)
@@ -165,8 +205,7 @@ class Kernel:
 
     def assassinate(self, victim: Process, signal: int) -> None:
         """From now on the victim may be struck at any moment."""
-        assassin = Assassin(self._actors, victim, signal)
-        self._actors += 1
+        assassin = Assassin(self._next_index(), victim, signal)
         self.trace.roles[assassin.index] = assassin.role
         self._insert(assassin)
 
@@ -210,7 +249,7 @@ class Kernel:
         """Take the run apart, so that it goes without the garbage collector."""
         for task in self.tasks:
             task.at_end.clear()
-            task.locals.clear()
+            task.forget_locals()
             task.waits_for = None
             del task.carrier
         self.tasks.clear()
@@ -220,29 +259,32 @@ class Kernel:
 
     def _live(self, task: Task, body: Callable[[], object]) -> None:
         """A task's life, from its first step to its end."""
-        status = 0
         try:
             self.log.append((task.index, "begin", 0))
-            body()
+            self._do(task, body)
+            task.forget_locals()
+            if task is not self.tasks[0]:
+                self.point("end", 0)  # others may find it alive after all that it did
         except Over:
             return
-        except SystemExit as error:
-            status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        if not self.over:
+            self._end_task(task)
+            self.over = task is self.tasks[0]
+
+    def _do(self, task: Task, body: Callable[[], object]) -> None:
+        try:
+            body()
+        except (Over, SystemExit):
+            if self.over:
+                raise Over from None
         except BaseException as error:  # noqa: BLE001 - whatever a thread dies of is an observation
-            status = 1
-            if not self.over and task.process is self.client:
+            if self.over:
+                raise Over from None
+            if task.process is self.client:
                 self.uncaught(task, error)
-        if self.over:
-            return
-        self._end_task(task)
-        if task is self.tasks[0]:
-            self.over = True
-        elif task is task.process.main:
-            self.end_process(task.process, status)
 
     def _end_task(self, task: Task) -> None:
         task.state = "ended"
-        self.log.append((task.index, "end", 0))
         self.ready.remove(task)
         for act in task.at_end:
             act()
@@ -341,15 +383,37 @@ class Kernel:
         self.lazy.append(me)
         self._go(me, self._choose(None))
 
+    def glance(self) -> int:
+        """The present virtual time, for a task that looks at a clock.
+
+        Time flies for whoever does nothing but that, and others get their turn: a loop that waits for a time
+        to come has an end.
+        """
+        if len(self.log) != self._glanced_at:
+            self._glances = 0
+        self._glances += 1
+        if self._glances > _GLANCES and not self.over:
+            self.now += STEP << min(self._glances, _FASTEST)
+            self.current.spins += 1
+            self.point("try", 0)
+        self._glanced_at = len(self.log)
+        return self.now
+
     def stamp(self) -> int:
         """The present virtual time, never the same twice."""
         self.now += 1
         return self.now
 
     def end_process(self, process: Process, exitcode: int) -> None:
-        """End a process as the system does: its tasks stop where they are, its ends of pipes close."""
-        process.exitcode = exitcode
+        """End a process as the system does: its tasks stop where they are, its ends of pipes close.
+
+        What it held in the way of locks stays held. Whoever waits for its sentinel can go on; its exit code
+        shows later.
+        """
+        process.ended = True
         self.log.append((-1, "gone", process.pid))
+        if process is self.client:
+            self.stop("crash", f"the client ended with exit code {exitcode}")
         for task in process.tasks:
             if task.state in ("ended", "killed"):
                 continue
@@ -360,10 +424,12 @@ class Kernel:
             self._drop_timer(task)
             task.state = "killed"
         for end in list(process.ends):
-            end.vanish()
-        waiters, process.waiters = process.waiters, []
-        for task in waiters:
+            end.close()
+        for task in process.waiters:
             self.wake(task)
+        undertaker = Undertaker(self._next_index(), process, exitcode)
+        self.trace.roles[undertaker.index] = undertaker.role
+        self._insert(undertaker)
 
     def leave(self) -> None:
         """The current task is no more: never returns."""
@@ -382,7 +448,7 @@ class Kernel:
             self._went.append((me.role, op))
             return
         self._note(chosen, me)
-        self._go(me, self._after(chosen, me) if chosen.passive else chosen)  # type: ignore[arg-type]  # a task
+        self._go(me, chosen if isinstance(chosen, Task) else self._after(chosen, me))
 
     def _note(self, chosen: Actor, me: Task | None) -> None:
         """Write down who was chosen, and in whose place."""
@@ -392,11 +458,11 @@ class Kernel:
             self.trace.cuts.append(len(self.log))
         self._went.append((chosen.role, chosen.op))
 
-    def _after(self, passive: Actor, me: Task | None) -> Task | None:
-        """Let a passive actor act, and choose again."""
+    def _after(self, other: Clock | Assassin | Undertaker, me: Task | None) -> Task | None:
+        """Let an actor act that is no task, and choose again."""
         self.now += STEP
-        self.log.append((passive.index, passive.op, 0))
-        passive.act(self)  # type: ignore[union-attr]  # passive ones act
+        self.log.append((other.index, other.op, 0))
+        other.act(self)
         # The one who was about to go on may have been struck.
         return self._choose(me if me is not None and me.state == "ready" else None)
 
@@ -417,7 +483,7 @@ class Kernel:
                 continue
             else:
                 return None
-            return self._after(chosen, me) if chosen.passive else chosen  # type: ignore[return-value]  # a task
+            return chosen if isinstance(chosen, Task) else self._after(chosen, me)
 
     def _rouse(self) -> None:
         for task in self.lazy:

@@ -1,22 +1,17 @@
-"""Simulated processes: `multiprocessing`'s `Process`, contexts, locks and semaphores.
+"""Simulated processes: `multiprocessing`'s `Process`, as its parent and as it sees itself.
 
 All simulated processes share the modules of the world, as processes that were forked share what they do not
-write to. What a process works on is handed over: pipes and queues are cloned for it, and under ``spawn`` and
-``forkserver`` everything is really pickled. A fork that copies held locks is not simulated.
+write to. What a process works on is handed over (`handover`).
 """
 
 from __future__ import annotations
 
-import importlib
-import multiprocessing as real
 import signal
-import types
-import weakref
-from multiprocessing.reduction import ForkingPickler
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from harness.arenas.simulated import kernel, pipes
-from harness.arenas.simulated.facades import refuse_use
+from harness.arenas.simulated import finalizers, handover, kernel, pipes
+from harness.arenas.simulated.backends import Over
+from harness.arenas.simulated.facades import refuse
 from harness.arenas.simulated.thread_layer import Primitive
 
 if TYPE_CHECKING:
@@ -25,80 +20,13 @@ if TYPE_CHECKING:
     from harness.arenas.simulated.kernel import Kernel
     from harness.arenas.simulated.tasks import Process as SimulatedProcess
 
-SEM_VALUE_MAX: Final = 2**31 - 1
-_MODULE_OF_QUEUES: Final = "multiprocessing.queues"
-
-
-class SemLock(Primitive):
-    """A semaphore that processes share. A process that dies takes what it had to its grave."""
-
-    __slots__ = ("_bound", "_semlock", "_value")
-
-    def __init__(self, value: int, bound: int) -> None:
-        """Start with a value, and a bound on it."""
-        super().__init__()
-        self._value = value
-        self._bound = bound
-        self._semlock = self
-
-    def acquire(self, block: bool = True, timeout: float | None = None) -> bool:  # noqa: FBT001, FBT002 - as `multiprocessing`
-        """Count down, waiting while the value is nought."""
-        k = kernel.running
-        if k is None or (self._epoch is not k and not self._lives_in(k)):
-            return True
-        k.point("acquire" if block else "try", self.serial)
-        deadline = None if timeout is None else k.deadline(max(0.0, timeout))
-        me = k.current
-        while not self._value:
-            if not block or (timeout is not None and timeout <= 0):
-                me.spins += 1
-                return False
-            in_time = k.block("acquire", self, self._waiters, deadline)
-            self._waiters.remove(me)
-            if not in_time:
-                return False
-        self._value -= 1
-        self.holder = me
-        if not self._value:
-            for task in self._waiters:
-                if task.state == "ready" and not task.timed_out:
-                    k.rest(task)
-        return True
-
-    def release(self) -> None:
-        """Count up."""
-        k = kernel.running
-        if k is None or k.over or (self._epoch is not k and not self._lives_in(k)):
-            return
-        if self._value >= self._bound:
-            raise ValueError("semaphore or lock released too many times")
-        self._value += 1
-        for task in self._waiters:
-            k.wake(task)
-        k.point("released", 0)
-
-    def get_value(self) -> int:
-        """The value."""
-        return self._value
-
-    _get_value = get_value
-
-    def _is_zero(self) -> bool:
-        return not self._value
-
-    __enter__ = acquire
-
-    def __exit__(self, *_: object) -> None:
-        """Count up."""
-        self.release()
+_STATUS: int = 0xFF  # of an exit code the system keeps so many bits
 
 
 class BaseProcess(Primitive):
-    """`multiprocessing.Process`: a simulated process as its parent sees it."""
+    """`multiprocessing.process.BaseProcess`."""
 
-    __slots__ = (
-        "__dict__", "_args", "_kwargs", "_process", "_sentinel", "_start_method", "_target", "daemon", "name",
-    )  # fmt: skip
+    _start_method: ClassVar[str] = "fork"
 
     def __init__(  # noqa: PLR0913 - as `multiprocessing`
         self,
@@ -109,359 +37,308 @@ class BaseProcess(Primitive):
         kwargs: Mapping[str, Any] | None = None,
         *,
         daemon: bool | None = None,
-        start_method: str = "fork",
     ) -> None:
         """Prepare a process."""
         super().__init__()
-        del group
+        _insist(group is None, "group argument must be None for now")
+        k = kernel.running
+        parent = self._parent = None if k is None else k.current.process
+        self._config: dict[str, Any] = {"semprefix": "/mp"}
+        self._identity: tuple[int, ...] = ()
+        if parent is not None:
+            parent.started += 1
+            self._config = dict(current_process()._config)  # noqa: SLF001 - another of this class
+            self._identity = (*current_process()._identity, parent.started)  # noqa: SLF001 - the same
+        self._popen: SimulatedProcess | None = None
+        self._closed = False
         self._target = target
         self._args = tuple(args)
         self._kwargs = dict(kwargs or {})
-        self._start_method = start_method
-        self._process: SimulatedProcess | None = None
-        self._sentinel: pipes.Sentinel | None = None
-        self.daemon = bool(daemon)
-        self.name = name or f"Process-{self.serial}"
+        self._name = name or f"{type(self).__name__}-{':'.join(map(str, self._identity))}"
+        if daemon is not None:
+            self.daemon = daemon
+
+    def run(self) -> None:
+        """Call the target, in this process; a subclass may do something else."""
+        if self._target:
+            self._target(*self._args, **self._kwargs)
 
     def start(self) -> None:
         """Start it."""
+        self._check_closed()
         k = _run()
+        parent = k.current.process
+        _insist(self._popen is None, "cannot start a process twice")
+        _insist(self._parent is parent, "can only start a process object created by current process")
+        _insist(not current_process().daemon, "daemonic processes are not allowed to have children")
         k.point("start", 0)
+        active_children()
         child = k.add_process(f"P{len(k.processes)}")
-        args = _prepare(self._args, child, self._start_method)
-        self._process = child
-        self._sentinel = pipes.Sentinel(child)
-        target, kwargs = self._target, self._kwargs
-        if target is not None:
-            self.holder = k.spawn(lambda: target(*args(), **kwargs), child.name, child)
-        k.current.process.children.add(self)
-        # As `multiprocessing` does: what is only needed to start is let go of.
-        self._target, self._args, self._kwargs = None, (), {}
+        try:
+            view = handover.prepare(self, child, self._start_method)
+        except BaseException:
+            k.remove_process(child)
+            raise
+        self._popen = child
+        self._sentinel = pipes.Sentinel(child, shows_exitcode=self._start_method == "forkserver")
+        self.holder = k.spawn(lambda: _live(view), child.name, child)
+        if self._start_method == "fork":
+            self.holder.locals = {number: dict(own) for number, own in k.current.locals.items()}
+        parent.children.append(self)
+        del self._target, self._args, self._kwargs  # as `multiprocessing` does, against cycles
 
-    def run(self) -> None:
-        """Call the target, in this process."""
-        if self._target is not None:
-            self._target(*self._args, **self._kwargs)
+    # Its end.
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for its end."""
-        process = self._known()
-        k = kernel.running
-        if k is None or k.over:
+        self._check_closed()
+        k = _run()
+        process = self._popen
+        _insist(self._parent is k.current.process, "can only join a child process")
+        if process is None:
+            raise AssertionError("can only join a started process")
+        k.point("join", process.serial)
+        if timeout is not None and not self._await_sentinel(k, timeout):
             return
-        k.point("join", self.serial)
-        deadline = None if timeout is None else k.deadline(timeout)
-        me = k.current
+        if not timeout and timeout is not None and process.exitcode is None:
+            return
         while process.exitcode is None:
-            in_time = k.block("join", self, process.waiters, deadline)
-            if me in process.waiters:
-                process.waiters.remove(me)
-            if not in_time:
-                return
-        k.current.process.children.discard(self)
+            k.block("join", process, process.joiners, None)
+            process.joiners.remove(k.current)
+        self._forget()
+
+    def _await_sentinel(self, k: Kernel, timeout: float) -> bool:
+        deadline = k.deadline(timeout)
+        sentinel = self._sentinel
+        while not sentinel.is_readable():
+            if timeout <= 0 or not k.block("join", sentinel.process, sentinel.waiters, deadline):
+                return _leave_queue(k, sentinel)
+            sentinel.waiters.remove(k.current)
+        return True
 
     def is_alive(self) -> bool:
         """Whether it has not ended."""
-        if self._process is None:
+        self._check_closed()
+        k = _run()
+        if self is k.current.process.handle:
+            return True
+        _insist(self._parent is k.current.process, "can only test a child process")
+        if self._popen is None:
             return False
-        k = kernel.running
-        if k is not None and not k.over:
-            k.point("try", self.serial)
-            k.current.spins += self._process.exitcode is None
-        return self._process.exitcode is None
+        if self._poll() is None:
+            return True
+        self._forget()
+        return False
 
     @property
     def exitcode(self) -> int | None:
         """How it ended; None while it has not."""
-        return None if self._process is None else self._process.exitcode
+        self._check_closed()
+        return self._poll()
+
+    def _poll(self) -> int | None:
+        """Look for its exit code; another step of others may show it."""
+        process = self._popen
+        if process is None:
+            return None
+        k = kernel.running
+        if k is not None and not k.over and process.exitcode is None:
+            k.point("try", process.serial)
+            k.current.spins += process.exitcode is None
+        return process.exitcode
+
+    def _forget(self) -> None:
+        if self._parent is not None and self in self._parent.children:
+            self._parent.children.remove(self)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self._strike("terminate", signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self._strike("kill", signal.SIGKILL)
+
+    def _strike(self, name: str, number: signal.Signals) -> None:
+        self._check_closed()
+        k, process = _run(), self._popen
+        if process is None:
+            raise AttributeError(f"'NoneType' object has no attribute {name!r}")
+        k.point("signal", 0)
+        if not process.ended:
+            k.assassinate(process, number)
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._popen is not None:
+            if self._poll() is None:
+                raise ValueError(
+                    "Cannot close a process while it is still running. "
+                    "You should first call join() or terminate()."
+                )
+            self._popen = None
+            del self._sentinel
+            self._forget()
+        self._closed = True
+
+    def _check_closed(self) -> None:
+        if self._closed:
+            raise ValueError("process object is closed")
+
+    # What it is called.
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        _insist(isinstance(name, str), "name must be a string")
+        self._name = name
+
+    @property
+    def daemon(self) -> bool:
+        """Whether its parent ends it before it ends itself."""
+        return bool(self._config.get("daemon", False))
+
+    @daemon.setter
+    def daemon(self, daemonic: bool) -> None:
+        _insist(self._popen is None, "process has already started")
+        self._config["daemon"] = daemonic
 
     @property
     def pid(self) -> int | None:
-        """Its number."""
-        return None if self._process is None else self._process.pid
+        """Its number; None before it has started."""
+        self._check_closed()
+        k = kernel.running
+        if k is not None and self is k.current.process.handle:
+            return k.current.process.pid
+        return None if self._popen is None else self._popen.pid
 
     ident = pid
 
     @property
     def sentinel(self) -> pipes.Sentinel:
         """What `connection.wait` takes."""
-        self._known()
-        assert self._sentinel is not None  # noqa: S101 - for mypy: it is set with the process
-        return self._sentinel
-
-    def terminate(self) -> None:
-        """Send SIGTERM."""
-        self._strike(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """Send SIGKILL."""
-        self._strike(signal.SIGKILL)
-
-    def close(self) -> None:
-        """Let go of it."""
-
-    def _strike(self, number: int) -> None:
-        process = self._known()
-        k = kernel.running
-        if k is not None and not k.over:
-            k.point("signal", 0)
-            if process.exitcode is None:
-                k.assassinate(process, number)
-
-    def _known(self) -> SimulatedProcess:
-        if self._process is None:
-            raise ValueError("process not started")
-        return self._process
+        self._check_closed()
+        try:
+            return self._sentinel
+        except AttributeError:
+            raise ValueError("process not started") from None
 
     def __repr__(self) -> str:
         """Name it."""
-        return f"<Process {self.name}>"
+        return f"<{type(self).__name__} name={self._name!r}>"
+
+
+class MainProcess(BaseProcess):
+    """The client."""
+
+    def __init__(self, process: SimulatedProcess) -> None:
+        """Be the client, of this number."""
+        Primitive.__init__(self)
+        self._parent = None
+        self._popen = None
+        self._closed = False
+        self._identity = ()
+        self._name = "MainProcess"
+        self._config = {"semprefix": "/mp"}
+        process.handle = self
+
+
+class ParentProcess:
+    """`multiprocessing.parent_process`: a parent as its child sees it."""
+
+    def __init__(self, process: SimulatedProcess) -> None:
+        """Stand for it."""
+        self.name = "MainProcess" if process.handle is None else process.handle.name
+        self.pid = self.ident = process.pid
+        self._sentinel = pipes.Sentinel(process, shows_exitcode=False)
+
+    def is_alive(self) -> bool:
+        """Whether it has not ended."""
+        return not pipes.wait([self._sentinel], timeout=0)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for its end."""
+        pipes.wait([self._sentinel], timeout=timeout)
 
 
 def _run() -> Kernel:
     k = kernel.running
     if k is None:
-        raise RuntimeError("a process can only be started in a run")
+        refuse("a process cannot be used outside of a run of the simulated world")
     return k
 
 
-# Handing over.
+def _insist(condition: bool, message: str) -> None:  # noqa: FBT001 - it is what is insisted on
+    if not condition:
+        raise AssertionError(message)
 
 
-class _Spawning:
-    """Which process is being started: `Queue.__getstate__` insists on there being one."""
-
-    process: SimulatedProcess | None = None
-
-
-def assert_spawning(thing: object) -> None:
-    """`multiprocessing.context.assert_spawning`."""
-    if _Spawning.process is None:
-        raise RuntimeError(
-            f"{type(thing).__name__} objects should only be shared between processes through inheritance"
-        )
+def _leave_queue(k: Kernel, sentinel: pipes.Sentinel) -> bool:
+    """The deadline has come: whether the sentinel is ready all the same."""
+    if k.current in sentinel.waiters:
+        sentinel.waiters.remove(k.current)
+    return sentinel.is_readable()
 
 
-def _prepare(
-    args: tuple[Any, ...], child: SimulatedProcess, start_method: str
-) -> Callable[[], tuple[Any, ...]]:
-    """Make what gives a new process its arguments.
-
-    Pipes, queues and locks are cloned for it at once. Under ``fork`` the rest is shared; otherwise it is
-    pickled now, and unpickled by the child.
-    """
-    _Spawning.process = child
-    try:
-        if start_method == "fork":
-            cloned = tuple(_clone(arg, child) for arg in args)
-            return lambda: cloned
-        packed = bytes(ForkingPickler.dumps(args))
-        return lambda: tuple(ForkingPickler.loads(packed))
-    finally:
-        _Spawning.process = None
+# A process's own life.
 
 
-def _clone(thing: Any, child: SimulatedProcess) -> Any:  # noqa: ANN401 - whatever a process is given
-    if isinstance(thing, pipes.Connection):
-        return thing.copy_into(child)
-    if type(thing).__module__.endswith(_MODULE_OF_QUEUES):
-        copy = object.__new__(type(thing))
-        copy.__setstate__(tuple(_clone(part, child) for part in thing.__getstate__()))
-        return copy
-    return thing
-
-
-def _reduce_connection(connection: pipes.Connection) -> tuple[Callable[[int], Any], tuple[int]]:
-    """Pickle an end of a pipe for the process that is being started, which gets a copy."""
-    assert_spawning(connection)
-    assert _Spawning.process is not None  # noqa: S101 - for mypy: just asserted
-    return _claim, (_run().leave_luggage(connection.copy_into(_Spawning.process)),)
-
-
-def _reduce_shared(thing: object) -> tuple[Callable[[int], Any], tuple[int]]:
-    """Pickle what processes share."""
-    assert_spawning(thing)
-    return _claim, (_run().leave_luggage(thing),)
-
-
-def _claim(number: int) -> Any:  # noqa: ANN401 - whatever was left
-    return _run().luggage[number]
-
-
-ForkingPickler.register(pipes.Connection, _reduce_connection)
-ForkingPickler.register(SemLock, _reduce_shared)
-
-
-# The modules.
-
-
-class Context:
-    """`multiprocessing.context.BaseContext`: one start method."""
-
-    def __init__(self, method: str, siblings: dict[str, Context], queues: Callable[[], Any]) -> None:
-        """Be the context of a start method; `queues` gives the world's `multiprocessing.queues`."""
-        self._method = method
-        self._siblings = siblings
-        self._queues = queues
-
-    def get_start_method(self, allow_none: bool = False) -> str:  # noqa: FBT001, FBT002 - as `multiprocessing`
-        """The start method."""
-        del allow_none
-        return self._method
-
-    def get_context(self, method: str | None = None) -> Context:
-        """The context of a start method."""
-        return self if method is None else self._siblings[method]
-
-    def Process(self, *args: Any, **kwargs: Any) -> BaseProcess:  # noqa: ANN401, N802 - as `multiprocessing`
-        """Make a process."""
-        return BaseProcess(*args, **kwargs, start_method=self._method)
-
-    def Pipe(self, duplex: bool = True) -> tuple[pipes.Connection, pipes.Connection]:  # noqa: FBT001, FBT002, N802 - the same
-        """Make a pipe."""
-        return pipes.make_pipe(duplex=duplex)
-
-    def SimpleQueue(self) -> Any:  # noqa: ANN401, N802 - a queue of the world
-        """Make a queue without a feeder thread."""
-        return self._queues().SimpleQueue(ctx=self)
-
-    def Queue(self, maxsize: int = 0) -> Any:  # noqa: ANN401, N802 - the same
-        """Make a queue with a feeder thread."""
-        return self._queues().Queue(maxsize, ctx=self)
-
-    def Lock(self) -> SemLock:  # noqa: N802 - the same
-        """Make a lock that processes share."""
-        return SemLock(1, 1)
-
-    def Semaphore(self, value: int = 1) -> SemLock:  # noqa: N802 - the same
-        """Make a semaphore that processes share."""
-        return SemLock(value, SEM_VALUE_MAX)
-
-    def BoundedSemaphore(self, value: int = 1) -> SemLock:  # noqa: N802 - the same
-        """Make a bounded semaphore that processes share."""
-        return SemLock(value, value)
-
-
-def make_contexts(queues: Callable[[], Any]) -> dict[str, Context]:
-    """A context for each start method."""
-    contexts: dict[str, Context] = {}
-    for method in ("fork", "forkserver", "spawn"):
-        contexts[method] = Context(method, contexts, queues)
-    return contexts
-
-
-class Finalize:
-    """`multiprocessing.util.Finalize`: calls back once, when told to or when its object goes."""
-
-    def __init__(
-        self,
-        obj: object,
-        callback: Callable[..., object],
-        args: Iterable[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        exitpriority: int | None = None,
-    ) -> None:
-        """Wait for it."""
-        del exitpriority
-        self._callback: Callable[..., object] | None = callback
-        self._args = tuple(args)
-        self._kwargs = dict(kwargs or {})
-        self._reference = None if obj is None else weakref.ref(obj, self)
-
-    def __call__(self, _reference: object = None) -> None:
-        """Call back, the first time."""
-        callback, self._callback = self._callback, None
-        if callback is not None:
-            callback(*self._args, **self._kwargs)
-
-    def cancel(self) -> None:
-        """Never call back."""
-        self._callback = None
-
-    def still_active(self) -> bool:
-        """Whether it has neither called back nor been cancelled."""
-        return self._callback is not None
-
-
-def _nothing(*_args: object, **_kwargs: object) -> None:
-    """For what has no effect in the world."""
-
-
-class _Part(types.ModuleType):
-    """A module that says so if the world lacks something that the real one has."""
-
-    def __getattr__(self, name: str) -> NoReturn:
-        real_one = getattr(importlib.import_module(self.__name__), name, None)
-        if name.startswith("__") or real_one is None or isinstance(real_one, types.ModuleType):
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        refuse_use(f"{self.__name__}.{name}")
-
-
-_KINDS_OF_SEMAPHORES: Final = ("SemLock", "Lock", "RLock", "Semaphore", "BoundedSemaphore")
-
-_OF_THE_USUAL_CONTEXT: Final = ("Lock", "Semaphore", "BoundedSemaphore", "Queue", "SimpleQueue")
-
-
-def make_modules(queues: Callable[[], Any]) -> dict[str, types.ModuleType]:
-    """The modules to be imported as `multiprocessing` and its parts; the queues are the real ones' source."""
-    contexts = make_contexts(queues)
-    usual = contexts[real.get_start_method()]
-    about = {each.__name__: each for each in (current_process, active_children, parent_process)}
-    names: dict[str, dict[str, Any]] = {
-        "multiprocessing.connection": {
-            "Connection": pipes.Connection, "Pipe": pipes.make_pipe, "wait": pipes.wait,
-        },
-        "multiprocessing.reduction": {"ForkingPickler": ForkingPickler},
-        "multiprocessing.process": {
-            "BaseProcess": BaseProcess, "_children": set(), **about,
-        },
-        "multiprocessing.util": {
-            "Finalize": Finalize, "debug": _nothing, "info": _nothing, "sub_debug": _nothing,
-            "sub_warning": _nothing, "is_exiting": lambda: False, "register_after_fork": _nothing,
-            "get_logger": real.get_logger,
-        },
-        "multiprocessing.synchronize": {
-            "SEM_VALUE_MAX": SEM_VALUE_MAX, **dict.fromkeys(_KINDS_OF_SEMAPHORES, SemLock),
-        },
-    }  # fmt: skip
-    names["multiprocessing.context"] = {
-        "BaseContext": Context, "assert_spawning": assert_spawning,
-        "get_spawning_popen": lambda: _Spawning.process,
-        "ProcessError": real.ProcessError,
-    }  # fmt: skip
-    names["multiprocessing"] = {
-        "Process": BaseProcess, "Pipe": pipes.make_pipe, "get_all_start_methods": lambda: list(contexts),
-        "get_context": lambda method=None: usual.get_context(method),
-        "get_start_method": lambda allow_none=False: usual.get_start_method(allow_none),
-        "cpu_count": lambda: _PROCESSORS, **about,
-        "TimeoutError": real.TimeoutError, "ProcessError": real.ProcessError,
-        **{name: getattr(usual, name) for name in _OF_THE_USUAL_CONTEXT},
-    }  # fmt: skip
-    modules: dict[str, types.ModuleType] = {name: _Part(name) for name in names}
-    for name, things in names.items():
-        vars(modules[name]).update(things)
-    modules["multiprocessing"].__path__ = list(real.__path__)  # where the sources of the queues are
-    modules["multiprocessing.context"].reduction = modules["multiprocessing.reduction"]  # type: ignore[attr-defined]  # an open namespace
-    return modules
-
-
-_PROCESSORS: Final = 2
-
-
-def current_process() -> SimulatedProcess:
-    """The process of the current task."""
-    return _run().current.process
-
-
-def parent_process() -> SimulatedProcess | None:
-    """The client, for every other process."""
+def _live(make_view: Callable[[], BaseProcess]) -> NoReturn:
+    """The life of a process's main thread: `BaseProcess._bootstrap`, and what comes after it."""
     k = _run()
-    return None if k.current.process is k.client else k.client
+    process = k.current.process
+    try:
+        status = _work(k, make_view)
+        finalizers.join_threads(k)
+        if finalizers.THREADS_FIRST:
+            finalizers.finish(k)
+    except Over:
+        raise
+    except BaseException:  # noqa: BLE001 - it dies of whatever it is
+        status = 1
+    k.point("exit", 0)
+    k.end_process(process, status & _STATUS)
+    k.leave()
+    raise AssertionError("a process that has ended goes on")
+
+
+def _work(k: Kernel, make_view: Callable[[], BaseProcess]) -> int:
+    """Do what it was started for; returns its exit status."""
+    try:
+        view = k.current.process.handle = make_view()
+        try:
+            view.run()
+        finally:
+            if not finalizers.THREADS_FIRST and not k.over:
+                finalizers.finish(k)
+    except Over:
+        raise
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException:  # noqa: BLE001 - which the real one prints
+        return 1
+    return 0
+
+
+def current_process() -> BaseProcess:
+    """The process of the current task."""
+    process = _run().current.process
+    handle: BaseProcess = process.handle or MainProcess(process)
+    return handle
+
+
+def parent_process() -> ParentProcess | None:
+    """Who started the process of the current task."""
+    parent = _run().current.process.parent
+    return None if parent is None else ParentProcess(parent)
 
 
 def active_children() -> list[BaseProcess]:
     """The children that have not ended; joins the others."""
-    children = current_process().children
-    for child in [child for child in children if child.exitcode is not None]:
-        children.discard(child)
-    return list(children)
+    process = _run().current.process
+    process.children[:] = [child for child in process.children if child._popen.exitcode is None]  # noqa: SLF001 - without a step
+    return list(process.children)

@@ -19,6 +19,7 @@ class SimpleQueue(Primitive):
     """`queue.SimpleQueue`: unbounded, first in, first out."""
 
     __slots__ = ("_handed", "_items")
+    c_name = "_queue.SimpleQueue"
 
     def __init__(self) -> None:
         """Be empty."""
@@ -62,8 +63,8 @@ class SimpleQueue(Primitive):
             if self._items:
                 return self._items.popleft()
             raise _queue.Empty
-        if block and timeout is not None and timeout < 0:
-            raise ValueError("'timeout' must be a non-negative number")
+        if block and timeout is not None:
+            _check(timeout)
         k.point("get" if block else "try", self.serial)
         if self._items:
             return self._take(k)
@@ -111,6 +112,13 @@ class SimpleQueue(Primitive):
     def __class_getitem__(cls, item: object) -> types.GenericAlias:
         """Allow ``SimpleQueue[int]``."""
         return types.GenericAlias(cls, item)
+
+
+def _check(timeout: float) -> None:
+    """Let a real queue judge a timeout: there is something in it, so it raises what it raises, or nothing."""
+    queue: _queue.SimpleQueue[None] = _queue.SimpleQueue()
+    queue.put(None)
+    queue.get(timeout=timeout)
 
 
 def make_module() -> types.ModuleType:

@@ -11,19 +11,34 @@ if TYPE_CHECKING:
 
 
 class Process:
-    """A simulated process: a number, its tasks, its ends of pipes, and how it ended."""
+    """A simulated process: a number, its tasks, its ends of pipes, and how it ended.
 
-    __slots__ = ("children", "ends", "exitcode", "main", "name", "pid", "strikes", "tasks", "waiters")
+    It ends in two steps, as on Linux: first its descriptors close, which makes its sentinel ready, and then
+    its parent can see its exit code.
+    """
 
-    def __init__(self, pid: int, name: str) -> None:
+    __slots__ = (
+        "children", "ended", "ends", "exitcode", "finalizers", "handle", "is_exiting", "joiners", "main",
+        "name", "parent", "pid", "serial", "started", "strikes", "tasks", "waiters",
+    )  # fmt: skip
+
+    def __init__(self, pid: int, name: str, parent: Process | None, serial: int) -> None:
         """Make a process without tasks."""
+        self.serial = serial
         self.pid = pid
         self.name = name
+        self.parent = parent
         self.tasks: list[Task] = []
         self.ends: list[Any] = []  # open ends of pipes, closed by the system when the process ends
-        self.exitcode: int | None = None
-        self.children: set[Any] = set()  # started and not joined
+        self.ended = False  # nothing of it runs any more
+        self.exitcode: int | None = None  # what its parent can see
+        self.started = 0  # so many processes
+        self.children: list[Any] = []  # those that were not joined, as their parent sees them
+        self.handle: Any = None  # how it sees itself
+        self.finalizers: dict[Any, None] = {}  # what it does before it ends, in order of creation
+        self.is_exiting = False
         self.waiters: list[Task] = []  # who waits for its end
+        self.joiners: list[Task] = []  # who waits for its exit code
         self.main: Task | None = None
         self.strikes = 0  # kills that were sent
 
@@ -57,3 +72,9 @@ class Task:
         self.name = role
         self.locals: dict[int, dict[str, Any]] = {}
         self.at_end: list[Callable[[], object]] = []  # what the C layer does when a thread ends
+
+    def forget_locals(self) -> None:
+        """Let go of its thread-local data, also where a `Local` still has it in place."""
+        for own in self.locals.values():
+            own.clear()
+        self.locals.clear()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import _thread
+import itertools
 import types
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Self, SupportsIndex
 
 from harness.arenas.simulated import kernel
 from harness.arenas.simulated.backends import Over
+from harness.arenas.simulated.facades import refusing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +29,11 @@ class Primitive:
     beginning of each run.
     """
 
-    __slots__ = ("__weakref__", "_born", "_epoch", "_eternal", "_hash", "_waiters", "holder", "serial")
+    __slots__ = (
+        "__weakref__", "_born", "_epoch", "_eternal", "_hash", "_triers", "_waiters", "holder", "serial",
+    )  # fmt: skip
+
+    c_name: ClassVar[str] = ""  # what error messages call its type
 
     def __init__(self) -> None:
         """Belong to the run in progress, if there is one."""
@@ -37,6 +44,7 @@ class Primitive:
         self._eternal = k is None
         self.serial = 0 if k is None else k.serial()
         self._born = -1 if k is None else len(k.log)
+        self._triers = 0  # tasks that are about to look at it without waiting for it, or not for long
         self._hash = self.serial  # the same for all eternal ones: sets of them keep the order of insertion
 
     def __hash__(self) -> int:
@@ -58,6 +66,20 @@ class Primitive:
     def _renew(self) -> None:
         """Be as after the import."""
 
+    def _glance(self, k: Kernel, op: str = "try") -> None:
+        """The choice point of a task that looks at it without waiting for it, or not for long.
+
+        A choice point before each release would cost much and show nothing but that somebody has it. It is
+        there for those who can see that: as long as one stands here.
+        """
+        self._triers += 1
+        k.point(op, self.serial)
+        self._triers -= 1
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
+        """Refuse to be pickled or copied, as the C type does."""
+        raise TypeError(f"cannot pickle {self.c_name or type(self).__name__!r} object")
+
 
 def _put_off(k: Kernel, waiters: list[Task]) -> None:
     """Something was taken: whoever was woken for it waits on, unless its time is over."""
@@ -75,6 +97,7 @@ class Lock(Primitive):
     """`_thread.lock`. Any task may take it when it is free; there is no queue."""
 
     __slots__ = ("_held", "_initially")
+    c_name = "_thread.lock"
 
     def __init__(self) -> None:
         """Be free."""
@@ -97,7 +120,12 @@ class Lock(Primitive):
             k.unwind()
         # A lock that its maker takes at once is not known to anybody else yet.
         elif self._born != len(k.log):
-            k.point("acquire" if blocking else "try", self.serial)
+            if not blocking:
+                self._glance(k)
+            elif timeout == -1:
+                k.point("acquire", self.serial)
+            else:
+                self._glance(k, "acquire")
         if not self._held:
             self._held = True
             self.holder = k.current
@@ -134,6 +162,8 @@ class Lock(Primitive):
             return
         if self._epoch is not k and not self._lives_in(k):
             return
+        if self._triers and not k.over:
+            k.point("release", self.serial)
         if not self._held:
             raise RuntimeError("release unlocked lock")
         self._held = False
@@ -152,7 +182,8 @@ class Lock(Primitive):
         """Whether somebody has it."""
         k = kernel.running
         if k is not None and not k.over and (self._epoch is k or self._lives_in(k)):
-            k.point("try", self.serial)
+            self._glance(k)
+            k.current.spins += self._held
         return self._held
 
     def _at_fork_reinit(self) -> None:
@@ -176,6 +207,7 @@ class RLock(Primitive):
     """`_thread.RLock`: its owner may take it again."""
 
     __slots__ = ("_count", "_owner")
+    c_name = "_thread.RLock"
 
     def __init__(self) -> None:
         """Be free."""
@@ -199,10 +231,15 @@ class RLock(Primitive):
                 raise Over
             self._count += 1
             return True
-        if self._born != len(k.log):
-            k.point("acquire" if blocking else "try", self.serial)
-        elif k.over:
-            raise Over
+        if self._born == len(k.log):
+            if k.over:
+                raise Over
+        elif not blocking:
+            self._glance(k)
+        elif timeout == -1:
+            k.point("acquire", self.serial)
+        else:
+            self._glance(k, "acquire")
         if self._owner is None:
             self._owner = self.holder = me
             self._count = 1
@@ -234,6 +271,8 @@ class RLock(Primitive):
             if k.over:
                 return
             raise RuntimeError("cannot release un-acquired lock")
+        if self._triers and self._count == 1 and not k.over:
+            k.point("release", self.serial)
         self._count -= 1
         if not self._count:
             self._owner = None
@@ -247,9 +286,15 @@ class RLock(Primitive):
         for task in self._waiters:
             k.wake(task)
 
-    def locked(self) -> bool:
-        """Whether somebody has it."""
-        return self._owner is not None
+    if hasattr(_thread.RLock, "locked"):
+
+        def locked(self) -> bool:
+            """Whether somebody has it (3.14)."""
+            k = kernel.running
+            if k is not None and not k.over and (self._epoch is k or self._lives_in(k)):
+                self._glance(k)
+                k.current.spins += self._owner is not None
+            return self._owner is not None
 
     # What `threading.Condition` uses.
 
@@ -296,12 +341,8 @@ class RLock(Primitive):
 
 
 def _check(blocking: bool, timeout: float) -> None:  # noqa: FBT001 - as the caller has it
-    if not blocking:
-        raise ValueError("can't specify a timeout for a non-blocking call")
-    if timeout < 0:
-        raise ValueError("timeout value must be a non-negative number")
-    if timeout > _thread.TIMEOUT_MAX:
-        raise OverflowError("timeout value is too large")
+    """Let a real lock judge the arguments: it is free, so it raises what this Python raises, or nothing."""
+    _thread.allocate_lock().acquire(blocking, timeout)
 
 
 def _failed(k: Kernel) -> bool:
@@ -309,62 +350,126 @@ def _failed(k: Kernel) -> bool:
     return False
 
 
-class Local:
-    """`_thread._local`: every task sees attributes of its own."""
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """How a `Local` was made: whoever touches it for the first time makes it again."""
 
-    def __init__(self, /, *args: object, **kwargs: object) -> None:
-        """Keep nothing: the data is with the tasks."""
-        del args, kwargs
+    number: int
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    outside: dict[str, Any] | None  # its attributes outside of a run, if it was made there
+
+
+_numbers = itertools.count()  # only told apart by: an address may be used again
+
+
+class Local:
+    """`_thread._local`: every task sees attributes of its own.
+
+    As `_threading_local` does it, the attributes of the current task are put in place before each access,
+    and the usual machinery does the rest.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_making")
+
+    _making: _Making
+
+    def __new__(cls, /, *args: Any, **kwargs: Any) -> Self:  # noqa: ANN401 - what subclasses take
+        """Remember the arguments for the tasks to come.
+
+        Raises:
+            TypeError: there are some, and no `__init__` to take them.
+        """
+        if (args or kwargs) and cls.__init__ is object.__init__:
+            raise TypeError("Initialization arguments are not supported")
+        self = object.__new__(cls)
+        k = kernel.running
+        making = _Making(next(_numbers), args, kwargs, {} if k is None else None)
+        object.__setattr__(self, "_making", making)
+        if k is not None:
+            k.current.locals[making.number] = {}  # its `__init__` comes of itself
+        return self
 
     def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - whatever was put there
-        """Look among the current task's own attributes first."""
-        own = _own(self)
-        if name in own:
-            return own[name]
-        if name == "__dict__":
-            return own
+        """Look among the current task's own attributes."""
+        _put_in_place(self)
         return object.__getattribute__(self, name)
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set it for the current task."""
-        _own(self)[name] = value
+        _refuse_dict(self, name)
+        _put_in_place(self)
+        object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
         """Delete it for the current task."""
-        try:
-            del _own(self)[name]
-        except KeyError:
-            raise AttributeError(name) from None
+        _refuse_dict(self, name)
+        _put_in_place(self)
+        object.__delattr__(self, name)
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
+        """Refuse to be pickled or copied, as the C type does."""
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
 
-def _own(local: Local) -> dict[str, Any]:
+Local.__name__ = "_thread._local"  # for error messages
+
+
+def _refuse_dict(local: Local, name: str) -> None:
+    if name == "__dict__":
+        raise AttributeError(f"{type(local).__name__!r} object attribute '__dict__' is read-only")
+
+
+def _put_in_place(local: Local) -> None:
+    making: _Making = object.__getattribute__(local, "_making")
     k = kernel.running
     if k is None:
-        found: dict[str, Any] = object.__getattribute__(local, "__dict__")
-        return found
-    everything = k.current.locals
-    return everything.setdefault(id(local), {})
+        own = making.outside
+    else:
+        own = k.current.locals.get(making.number)
+        if own is None:
+            return _make_again(local, making, k)
+    object.__setattr__(local, "__dict__", {} if own is None else own)
+    return None
+
+
+def _make_again(local: Local, making: _Making, k: Kernel) -> None:
+    """A task touches it for the first time. For the main one, what was set at the import is there."""
+    imported = making.outside if k.current is k.tasks[0] else None
+    own = k.current.locals[making.number] = dict(imported or {})
+    object.__setattr__(local, "__dict__", own)
+    if imported is None and type(local).__init__ is not object.__init__:
+        type(local).__init__(local, *making.args, **making.kwargs)
+        _put_in_place(local)
 
 
 class ThreadHandle(Primitive):
     """`_thread._ThreadHandle` (3.13): how `threading.Thread` knows and joins its thread."""
 
-    __slots__ = ("_done", "_task")
+    __slots__ = ("_done", "_ident", "_task")
+    c_name = "_thread._ThreadHandle"
 
-    def __init__(self) -> None:
-        """Stand for a thread that has not started."""
+    def __init__(self, ident: int = 0) -> None:
+        """Stand for a thread that has not started, or for that of this number."""
         super().__init__()
         self._task: Task | None = None
+        self._ident = ident
         self._done = False
 
     @property
     def ident(self) -> int:
-        """The thread's number."""
-        return 0 if self._task is None else self._task.ident
+        """The thread's number; 0 before it has started."""
+        return self._ident
+
+    def check_new(self) -> None:
+        """Raise RuntimeError if it stands for a thread already."""
+        if self._ident:
+            raise RuntimeError("thread already started")
 
     def belongs_to(self, task: Task) -> None:
         """Stand for this task from now on."""
         self._task = self.holder = task
+        self._ident = task.ident
         task.at_end.append(self._set_done)
 
     def is_done(self) -> bool:
@@ -376,6 +481,8 @@ class ThreadHandle(Primitive):
         return self._done
 
     def _set_done(self) -> None:
+        if not self._ident:
+            raise RuntimeError("thread not started")
         self._done = True
         k = kernel.running
         if k is not None:
@@ -387,7 +494,9 @@ class ThreadHandle(Primitive):
         k = kernel.running
         if k is None or (self._epoch is not k and not self._lives_in(k)):
             return
-        if self._task is k.current:
+        if not self._ident:
+            raise RuntimeError("thread not started")
+        if not self._done and self._ident == k.current.ident:
             raise RuntimeError("Cannot join current thread")
         k.point("join", self.serial)
         deadline = None if timeout is None or timeout < 0 else k.deadline(timeout)
@@ -417,10 +526,18 @@ def _start(
 
 
 def start_new_thread(
-    function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, /
 ) -> int:
     """`_thread.start_new_thread`."""
-    return _start(function, args, kwargs or {}, daemon=True).ident
+    if not callable(function):
+        raise TypeError("first arg must be callable")
+    if not isinstance(args, tuple):
+        raise TypeError("2nd arg must be a tuple")
+    if kwargs is not None and not isinstance(kwargs, dict):
+        raise TypeError("optional 3rd arg must be a dictionary")
+    # Up to 3.12 `threading.Thread` comes here as well, with a bound method, and knows if it is a daemon.
+    daemon = getattr(getattr(function, "__self__", None), "daemon", True)
+    return _start(function, args, kwargs or {}, daemon=bool(daemon)).ident
 
 
 def start_joinable_thread(
@@ -429,7 +546,12 @@ def start_joinable_thread(
     daemon: bool = True,  # noqa: FBT001, FBT002 - as in C
 ) -> ThreadHandle:
     """`_thread.start_joinable_thread` (3.13)."""
+    if not callable(function):
+        raise TypeError("thread function must be callable")
     handle = ThreadHandle() if handle is None else handle
+    if not isinstance(handle, ThreadHandle):
+        raise TypeError("'handle' must be a _ThreadHandle")
+    handle.check_new()
     handle.belongs_to(_start(function, (), {}, daemon=daemon))
     return handle
 
@@ -449,8 +571,16 @@ def set_sentinel() -> Lock:
     return lock
 
 
-def _make_handle(_ident: int) -> ThreadHandle:
-    return ThreadHandle()
+def _leave() -> NoReturn:
+    """`_thread.exit`: end the current thread."""
+    raise SystemExit
+
+
+def _count() -> int:
+    """How many threads there are in this process besides the main one."""
+    k = kernel.running
+    tasks = [] if k is None else k.current.process.tasks[1:]
+    return sum(task.state not in ("ended", "killed") for task in tasks)
 
 
 def excepthook(args: Any) -> None:  # noqa: ANN401 - a structure of the C layer
@@ -464,28 +594,32 @@ _SIMULATED: dict[str, Any] = {
     "LockType": Lock,
     "RLock": RLock,
     "_ThreadHandle": ThreadHandle,
+    "_count": _count,
     "_excepthook": excepthook,
     "_get_main_thread_ident": lambda: MAIN_IDENT,
     "_is_main_interpreter": lambda: True,
     "_local": Local,
-    "_make_thread_handle": _make_handle,
+    "_make_thread_handle": ThreadHandle,
     "_set_sentinel": set_sentinel,
     "_shutdown": lambda: None,
     "allocate": Lock,
     "allocate_lock": Lock,
     "daemon_threads_allowed": lambda: True,
+    "exit": _leave,
+    "exit_thread": _leave,
     "get_ident": get_ident,
     "get_native_id": get_ident,
     "lock": Lock,
     "set_name": lambda _name: None,
+    "stack_size": lambda _size=0: 0,
     "start_joinable_thread": start_joinable_thread,
     "start_new": start_new_thread,
     "start_new_thread": start_new_thread,
 }
 
-_HARMLESS: Final = ("TIMEOUT_MAX", "_ExceptHookArgs", "_NAME_MAXLEN", "error", "stack_size")
+_HARMLESS: Final = ("TIMEOUT_MAX", "_ExceptHookArgs", "_NAME_MAXLEN", "error")
 
-_REFUSED: Final = ("_count", "_get_name", "exit", "exit_thread", "interrupt_main")
+_REFUSED: Final = ("_get_name", "interrupt_main")
 
 
 def make_module() -> types.ModuleType:
@@ -497,6 +631,9 @@ def make_module() -> types.ModuleType:
     for name, thing in _SIMULATED.items():
         if hasattr(_thread, name):
             setattr(module, name, thing)
+    for name in _REFUSED:
+        if hasattr(_thread, name):
+            setattr(module, name, refusing(f"_thread.{name}"))
     return module
 
 

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.arenas.simulated import (
     backends,
+    contexts,
     facades,
     identity,
     kernel,
     play,
-    processes,
     simple_queue,
     thread_layer,
 )
@@ -107,7 +107,7 @@ class World:
             "atexit": facades.make_atexit(),
             "itertools": facades.make_itertools(),
             "harness.arenas.real.recorder": play.make_recorder(),
-            **processes.make_modules(lambda: self._importer.load("multiprocessing.queues")),
+            **contexts.make_modules(self._load),
         }
         importlib_facade = types.ModuleType("importlib")
         simulated["importlib"] = importlib_facade
@@ -128,6 +128,9 @@ class World:
             self._importer.load(name)
         self._importer.load(target.partition(":")[0])
         self._states = [state for module in self._importer.modules.values() for state in _state_of(module)]
+
+    def _load(self, name: str) -> types.ModuleType:
+        return self._importer.load(name)
 
     def _remember(self, module: types.ModuleType) -> None:
         """A module was loaded late: what it is like now is how each run finds it."""
