@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from harness.arenas.simulated.actor import Strategy
     from harness.arenas.simulated.backends import Backend
 
-Ending: TypeAlias = Literal["done", "deadlock", "livelock", "diverged", "uncontrolled", "crash"]
+Ending: TypeAlias = Literal["done", "deadlock", "livelock", "diverged", "uncontrolled", "gone"]
 
 STEP: Final = 1_000  # nanoseconds of virtual time
 OVERSHOOT: Final = 1_000  # past a deadline, since `as_completed` asks for less than nothing left
@@ -122,6 +122,7 @@ class Outcome:
     ending: Ending = "done"
     detail: str = ""
     blocked: str = ""
+    status: int = 0
 
 
 class Kernel:
@@ -413,7 +414,8 @@ class Kernel:
         process.ended = True
         self.log.append((-1, "gone", process.pid))
         if process is self.client:
-            self.stop("crash", f"the client ended with exit code {exitcode}")
+            self.outcome.status = exitcode
+            self.stop("gone", f"the client ended with exit code {exitcode}")
         for task in process.tasks:
             if task.state in ("ended", "killed"):
                 continue

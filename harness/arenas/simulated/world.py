@@ -28,7 +28,7 @@ from harness.arenas.simulated import (
 from harness.arenas.simulated.importer import Importer
 from harness.arenas.simulated.kernel import Kernel
 from harness.arenas.simulated.source_text import HOOK, SourceText
-from harness.values.history import History, Slow, Stuck
+from harness.values.history import Gone, History, Slow, Stuck
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
