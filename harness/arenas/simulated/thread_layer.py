@@ -120,12 +120,10 @@ class Lock(Primitive):
             k.unwind()
         # A lock that its maker takes at once is not known to anybody else yet.
         elif self._born != len(k.log):
-            if not blocking:
-                self._glance(k)
-            elif timeout == -1:
+            if blocking and timeout == -1:
                 k.point("acquire", self.serial)
             else:
-                self._glance(k, "acquire")
+                self._glance(k, "acquire" if blocking else "try")
         if not self._held:
             self._held = True
             self.holder = k.current
@@ -234,12 +232,10 @@ class RLock(Primitive):
         if self._born == len(k.log):
             if k.over:
                 raise Over
-        elif not blocking:
-            self._glance(k)
-        elif timeout == -1:
+        elif blocking and timeout == -1:
             k.point("acquire", self.serial)
         else:
-            self._glance(k, "acquire")
+            self._glance(k, "acquire" if blocking else "try")
         if self._owner is None:
             self._owner = self.holder = me
             self._count = 1

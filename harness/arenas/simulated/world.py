@@ -157,6 +157,8 @@ class World:
             notes.append(Stuck(at=k.now + 1, stacks=outcome.blocked))
         elif outcome.ending == "livelock":
             notes.append(Slow(at=k.now + 1, reason=outcome.detail))
+        elif outcome.ending == "gone":
+            notes.append(Gone(at=k.now + 1, status=outcome.status))
         return Run(
             program=program, client=k.client.pid, notes=notes, ending=outcome.ending,
             detail=outcome.detail, trace=k.trace,
