@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import unittest
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -45,6 +46,7 @@ class Enough(BaseException):
 
 
 @functools.lru_cache(maxsize=64)  # subjects of the same shape get the same programs, one after the other
+@lru_cache(maxsize=32)  # drawing takes a second and more, and subjects of one shape get the same programs
 def draw(theme: str, shape: Shape, number: int, count: int) -> tuple[Program, ...]:
     """Draw at most `count` distinct programs of a theme; `number` is the seed."""
     found: dict[str, Program] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +20,6 @@ from harness.specs import load_rules
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.generation.composer import Shape
-    from harness.values.program import Program
     from harness.values.subject import Subject
     from tests.mutants.mutant import Mutant
 
@@ -87,17 +84,11 @@ def themes(rule: str, subject: Subject) -> list[str]:
     return sorted(themes_for(shape_of(subject)), key=lambda theme: theme != likely)
 
 
-@cache
-def programs(theme: str, shape: Shape) -> tuple[Program, ...]:
-    """What the quick profile draws: the same for all mutants of a shape, so it is drawn once."""
-    return draw(theme, shape, SEED, PROFILES["quick"].programs)
-
-
 def programs_until_caught(arena: RealArena, subject: Subject, rule: str) -> int:
     """How many programs it takes until a witness names the rule; 0 if the quick profile is not enough."""
     count = 0
     for theme in themes(rule, subject):
-        for program in programs(theme, shape_of(subject)):
+        for program in draw(theme, shape_of(subject), SEED, PROFILES["quick"].programs):
             count += 1
             judgement = judge(arena.run(subject, program, Patience()), subject, load_rules())
             if any(witness.rule == rule for witness in judgement.witnesses):

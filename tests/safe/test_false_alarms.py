@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +21,6 @@ from tests.safe.executors import SAFE, Safe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.generation.composer import Shape
-    from harness.values.program import Program
     from harness.values.subject import Subject
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,18 +39,12 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealArena]:
     journal.close()
 
 
-@cache
-def programs(theme: str, shape: Shape) -> tuple[Program, ...]:
-    """The programs of a theme: the same for all executors of a shape, so they are drawn once."""
-    return draw(theme, shape, SEED, PROGRAMS[shape.kind])
-
-
 def accusations(arena: RealArena, subject: Subject) -> list[str]:
     """Every broken MUST that no deviation of CPython's excuses, as text."""
     rules = load_rules()
     found = []
     for theme in themes_for(shape_of(subject)):
-        for program in programs(theme, shape_of(subject)):
+        for program in draw(theme, shape_of(subject), SEED, PROGRAMS[subject.kind]):
             history = arena.run(subject, program, Patience())
             witnesses = judge(history, subject, rules).witnesses
             for witness, known in excuse(witnesses, history, subject, load_deviations()):
