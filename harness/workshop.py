@@ -19,7 +19,7 @@ from harness.check.corpus import find, keep
 from harness.check.finding import Item
 from harness.check.law import Law
 from harness.check.profile import UsageError, profile_named, seconds
-from harness.check.replay import replay, unfair
+from harness.check.replay import replay, replay_course, unfair
 from harness.check.resolve import STANDARD, peers_of, resolve, shape_of
 from harness.check.search import Search
 from harness.check.trial import RealTrial, SimulatedTrial
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import pytest
 
     from harness.check.finding import ArenaName
-    from harness.check.trial import Trial
+    from harness.check.replay import Replay
 
 BAD_INPUT = (UsageError, SubjectError, SpecsError)
 _LEAST_SHARE = 2.0  # seconds that an item gets even if earlier ones used the budget up
@@ -241,16 +241,18 @@ class Workshop:
         slug = job.name.replace(":", "-").replace("/", "-")
         real = job.arena == "real"
         return Search(
-            trial=self._trial(job.subject, job.arena), subject=job.subject, theme=job.theme,
+            trial=self._real_trial(job.subject) if real else self._simulated_trial(job.subject),
+            subject=job.subject, theme=job.theme,
             profile=self.profile, programs=self.profile.programs if real else self.profile.simulated,
             seed=self.seed, law=self.law, share=self._share(), tell=self._tell, shout=self._progress.tell,
             compared=self._comparing(job.subject) if real else None,
             folder=None if self._explicit else self._home / "examples" / slug,
         )  # fmt: skip
 
-    def _trial(self, subject: Subject, arena: ArenaName) -> Trial:
-        if arena == "real":
-            return RealTrial(self._venues.real, subject, self.patience)
+    def _real_trial(self, subject: Subject) -> RealTrial:
+        return RealTrial(self._venues.real, subject, self.patience)
+
+    def _simulated_trial(self, subject: Subject) -> SimulatedTrial:
         return SimulatedTrial(self._venues.simulated, subject, self._plan)
 
     def _comparing(self, subject: Subject) -> Peers:
@@ -288,14 +290,18 @@ class Workshop:
                 keep(self._home / "corpus", each.token, each.short)
 
     def _still_fails(self, subject: Subject, token: Token) -> bool:
-        arena: ArenaName = "real" if token.course is None else "simulated"
-        return replay(self._trial(subject, arena), subject, token, self.law, times=3).failed > 0
+        return self._try_again(subject, token, times=3).failed > 0
+
+    def _try_again(self, subject: Subject, token: Token, times: int = 20) -> Replay:
+        if token.course is None:
+            return replay(self._real_trial(subject), subject, token, self.law, times=times)
+        return replay_course(self._simulated_trial(subject), subject, token, self.law, times=times)
 
     def _replay(self, job: Job, token: Token) -> tuple[str, dict[str, Any]]:
         self._doing = f"replaying {token.short} on {job.subject.name}"
-        result = replay(self._trial(job.subject, job.arena), job.subject, token, self.law)
+        result = self._try_again(job.subject, token)
         text = replay_text(result, token)
-        told = result.failed or result.inconclusive == result.tried
+        told = result.failed or result.diverged or result.inconclusive == result.tried
         return (text if told else ""), {"replay": text.splitlines()[0] if told else text}
 
     # Progress.

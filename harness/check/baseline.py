@@ -52,6 +52,7 @@ class Baseline:
         gone = [
             each.rule for each in self._accepted
             if (each.subject, each.theme) == (item.subject, item.theme)
+            and (each.token.course is None) == (item.arena == "real")
             and each.rule in item.applicable and each.rule not in seen
             and not still_fails(replace(each.token, rule=each.rule))
         ]  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from harness.judge.comparison import nameless
+from harness.values.course import Course  # noqa: TC001 - the codec reads the types of the fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +27,7 @@ class Finding:
 
     `standing` is ``deviation`` for a known departure of CPython's (then `deviation` and `issue` name it) and
     ``unconfirmed`` for one that rests on a clock and was not seen again. `reproduced` of
-    `tried` replays failed.
+    `tried` replays failed. In the simulated arena there is a `course`; its `steps` are drawn for a person.
     """
 
     rule: str
@@ -49,6 +50,9 @@ class Finding:
     consequences: tuple[str, ...] = ()
     stacks: str = ""
     baseline: bool = False
+    arena: ArenaName = "real"
+    course: Course | None = None
+    steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +107,10 @@ class Schedules:
     Of so many programs all schedules within bounds were run: those are `exhausted`.
     """
 
-    run: int
-    distinct: int
-    classes: int
-    histories: int
+    run: int = 0
+    distinct: int = 0
+    classes: int = 0
+    histories: int = 0
     exhausted: int = 0
 
 
@@ -135,7 +139,7 @@ class Item:
     possible: tuple[str, ...] = ()  # deviations that concern this subject
     comparisons: tuple[Comparison, ...] = ()
     arena: ArenaName = "real"
-    schedules: Schedules | None = None
+    schedules: Schedules = Schedules()
     refused: str = ""  # why the arena cannot be had for this subject
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import sys
+import math
 import time
 from collections import Counter
 from contextlib import suppress
@@ -15,7 +15,9 @@ from harness.check.compare import Seen
 from harness.check.finding import Exercise, Finding, Item, Schedules
 from harness.check.picture import draw_picture
 from harness.check.reduce import reduce, weight
+from harness.check.replay import this_python
 from harness.check.resolve import shape_of
+from harness.check.schedule_picture import draw_schedule
 from harness.generation.draw import Enough, digest_of, draw, recall, shrink
 from harness.judge.excuse import concerns, excuse
 from harness.judge.judge import applies, judge
@@ -46,7 +48,6 @@ _SEARCHING_RED = 0.45  # the same once something is broken: the rest is for redu
 _REDUCING = 0.75  # of the time that is left when the search is over; the rest is for confirming
 _FIRST = 0.6  # of that for each finding in turn: the later ones are mostly reduced along with the first
 _OVERTIME = 1.15  # of the share: then nothing is even looked at again
-_LOOKS = 2  # of these at least: one is no confirmation
 _SHOUTS = 3  # broken rules of an item that are told at once
 _AT_LEAST = 10  # programs of an item, whatever its share of time
 _OPENING = 20  # programs drawn and run ahead: the first verdicts do not wait until all are drawn
@@ -64,10 +65,12 @@ class Sighting:
     count: int = 1
     consequences: tuple[str, ...] = ()
     largest: int = 0
+    found_by: str = ""
 
     def __post_init__(self) -> None:
-        """Remember the size of the program that was drawn."""
+        """Remember the size of the program that was drawn, and the strategy that did it."""
         self.largest = self.largest or self.program.size
+        self.found_by = self.found_by or (self.seen.course.strategy if self.seen.course is not None else "")
 
     def take(self, program: Program, seen: Observation, witness: Witness) -> None:
         """Prefer a smaller program that shows the same."""
@@ -363,13 +366,14 @@ class Search:
         One run serves all the rules that were reduced to the same program.
         """
         reproduced = tried = 0
-        overtime = self._begun + self.share * _OVERTIME
+        # An exact repetition takes some milliseconds.
+        overtime = math.inf if sighting.seen.course else self._begun + self.share * _OVERTIME
         course = sighting.seen.course
         which = sighting.program.digest + ("" if course is None else course.schedule)
         runs = self._repeats.setdefault(which, [])
         while tried < self.trial.repeats:
             if tried == len(runs):
-                if time.monotonic() > (overtime if tried < _LOOKS else deadline):
+                if time.monotonic() > (overtime if tried < self.trial.looks else deadline):
                     break
                 runs.append(self._broken(self.trial.repeat(sighting.program, sighting.seen)))
             evidence = runs[tried].get((sighting.witness.rule, None))
@@ -381,9 +385,11 @@ class Search:
 
     def _present(self, sighting: Sighting, reproduced: int, tried: int) -> Finding:
         witness, excused = sighting.witness, sighting.deviation
+        course = sighting.seen.course and replace(sighting.seen.course, strategy=sighting.found_by)
+        told = self.trial.narrate(sighting.program, sighting.seen) if course and excused is None else ()
         token = Token(
-            program=sighting.program, target=self.subject.target, rule=witness.rule, python=_python(),
-            course=sighting.seen.course,
+            program=sighting.program, target=self.subject.target, rule=witness.rule, python=this_python(),
+            course=course,
         )  # fmt: skip
         stacks = next(
             (event.stacks for event in sighting.seen.history.events if isinstance(event, Stuck)), ""
@@ -397,19 +403,14 @@ class Search:
             deviation=excused.id if excused else "", issue=excused.issue if excused else "",
             summary=excused.summary if excused else "",
             picture=() if excused else draw_picture(sighting.seen.history, self.subject, witness),
-            consequences=sighting.consequences, stacks=stacks,
+            consequences=sighting.consequences, stacks=stacks, arena=self.trial.arena,
+            course=course, steps=draw_schedule(told),
         )  # fmt: skip
 
 
-def _schedules(effort: Effort) -> Schedules | None:
-    """What was run under schedules, if anything was."""
-    if not effort.schedules:
-        return None
+def _schedules(effort: Effort) -> Schedules:
+    """What was run under schedules."""
     return Schedules(
         run=effort.schedules, distinct=effort.distinct, classes=effort.classes,
         histories=effort.histories, exhausted=effort.exhausted,
     )  # fmt: skip
-
-
-def _python() -> str:
-    return f"{sys.implementation.name} {'.'.join(map(str, sys.version_info[:3]))}"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.arenas.real.arena import RealArena
     from harness.arenas.simulated.arena import SimulatedArena
     from harness.check.finding import ArenaName
-    from harness.values.course import Course
+    from harness.values.course import Course, Step
     from harness.values.program import Program
     from harness.values.schedule import Schedule
     from harness.values.subject import Subject
@@ -42,6 +42,7 @@ class Trial(Protocol):
     Attributes:
         arena: its name.
         repeats: how often a failure that was reduced is repeated.
+        looks: how often at least, however little time is left: one is no confirmation.
         stillness: seconds spent so far on waiting for hangs.
         effort: what was run under how many schedules, where that is known.
         patient: whether it may take longer over a program than usual.
@@ -51,6 +52,8 @@ class Trial(Protocol):
     def arena(self) -> ArenaName: ...  # noqa: D102 - described above
     @property
     def repeats(self) -> int: ...  # noqa: D102 - described above
+    @property
+    def looks(self) -> int: ...  # noqa: D102 - described above
     @property
     def stillness(self) -> float: ...  # noqa: D102 - described above
     @property
@@ -75,6 +78,9 @@ class Trial(Protocol):
     ) -> Observation:
         """An observation of the same that is easier to follow, if there is one."""
 
+    def narrate(self, program: Program, like: Observation) -> tuple[Step, ...]:
+        """The steps of a run, where they are known."""
+
 
 @dataclass(slots=True)
 class RealTrial:
@@ -85,6 +91,7 @@ class RealTrial:
     patience: Patience
     arena: ArenaName = "real"
     repeats: int = 5
+    looks: int = 2
     effort: Effort = field(default_factory=Effort)
     _second_looks: int = 0
 
@@ -123,6 +130,10 @@ class RealTrial:
         """The same."""
         return like
 
+    def narrate(self, program: Program, like: Observation) -> tuple[Step, ...]:  # noqa: ARG002 - as above
+        """None: nobody was looking."""
+        return ()
+
     def _run(self, program: Program, patience: Patience) -> Observation:
         try:
             return Observation(self.run_in.run(self.subject, program, patience))
@@ -139,6 +150,7 @@ class SimulatedTrial:
     plan: Plan
     arena: ArenaName = "simulated"
     repeats: int = 20
+    looks: int = 20
     stillness: float = 0.0
     patient: bool = True
     effort: Effort = field(default_factory=Effort)
@@ -150,7 +162,14 @@ class SimulatedTrial:
 
     def look(self, program: Program, like: Observation, *, steady: bool) -> Iterator[Observation]:  # noqa: ARG002 - another program takes another course
         """The schedule of the other as nearly as possible, then some near it."""
-        return self._follow(program, _course_of(like), Plan(following="around", schedules=1 + _AROUND))
+        return self.near(program, like, 1 + _AROUND)
+
+    def near(
+        self, program: Program, like: Observation, schedules: int, effort: Effort | None = None
+    ) -> Iterator[Observation]:
+        """A schedule by its labels, and so many in all that differ a little."""
+        plan = Plan(following="around", schedules=schedules)
+        return self._follow(program, _course_of(like), plan, effort)
 
     def repeat(self, program: Program, like: Observation) -> Observation:
         """The same run: every step and every event of it."""
@@ -181,12 +200,19 @@ class SimulatedTrial:
         shrunk = shrink_schedule(course.decisions, fails, tries=_SHRINKING)
         return found.get(shrunk.schedule, like) if shrunk.steady else like
 
-    def _follow(self, program: Program, course: Course, plan: Plan) -> Iterator[Observation]:
+    def narrate(self, program: Program, like: Observation) -> tuple[Step, ...]:
+        """Every step of the run."""
+        seen, *_ = self._follow(program, _course_of(like), Plan(following="replay", all=True, steps=True))
+        return seen.steps
+
+    def _follow(
+        self, program: Program, course: Course, plan: Plan, effort: Effort | None = None
+    ) -> Iterator[Observation]:
         plan = replace(
             plan, schedule=course.schedule, granularity=course.granularity,
             seed=_seed(self.plan.seed, program),
         )  # fmt: skip
-        return self.run_in.explore(self.subject, program, plan)
+        return self.run_in.explore(self.subject, program, plan, effort)
 
 
 def _course_of(seen: Observation) -> Course:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from harness.check.finding import Finding, Item
     from harness.check.replay import Replay
+    from harness.values.course import Course
     from harness.values.rule import Rule, Source
     from harness.values.token import Token
 
@@ -30,7 +31,7 @@ def failure_text(item: Item, findings: list[Finding], rules: Mapping[str, Rule])
 
 def one_failure(item: Item, finding: Finding, rule: Rule) -> str:
     """One broken rule."""
-    lines = [f"{rule.id} {rule.level}  {rule.promise}", f"  subject: {item.subject}, real arena"]
+    lines = [f"{rule.id} {rule.level}  {rule.promise}", f"  subject: {item.subject}, {_where_run(finding)}"]
     lines += _wrap(f"intent: {rule.intent}")
     lines += _wrap(f"source: {_source(rule.source)}")
     lines += ["", *_wrap(f"seen: {finding.text}"), ""]
@@ -44,6 +45,8 @@ def one_failure(item: Item, finding: Finding, rule: Rule) -> str:
     if finding.stacks:
         lines += ["", "  stacks of the client when nothing moved any more:"]
         lines += [f"    {row}" for row in finding.stacks.strip().splitlines()[:_MOST_STACK]]
+    if finding.course is not None:
+        lines += ["", *_schedule(finding, finding.course)]
     if finding.consequences:
         lines += [
             "",
@@ -51,19 +54,36 @@ def one_failure(item: Item, finding: Finding, rule: Rule) -> str:
         ]
     lines += [
         "",
-        f"  reproduced {finding.reproduced} of {finding.tried}",
+        f"  reproduced {finding.reproduced} of {finding.tried}"
+        + (" with this schedule" if finding.course is not None else ""),
         f"  again   {again} {finding.short}   (on this machine)",
         f"          {again} {finding.token}",
     ]
     return "\n".join(line.rstrip() for line in lines)
 
 
+def _where_run(finding: Finding) -> str:
+    course = finding.course
+    if course is None:
+        return f"{finding.arena} arena"
+    return f"{finding.arena} arena ({course.granularity}, found by {course.strategy})"
+
+
+def _schedule(finding: Finding, course: Course) -> list[str]:
+    """The decisions, and the steps around them."""
+    count = len(course.decisions)
+    if not count:
+        return [
+            "  schedule: the default one; whoever is at it goes on",
+            *(f"  {row}" for row in finding.steps),
+        ]
+    head = f"  schedule: {_count(count, 'decision')} (>) that another goes on than whoever is at it"
+    return [head, *(f"  {row}" for row in finding.steps), f"  as text: {course.schedule}"]
+
+
 def replay_text(result: Replay, token: Token) -> str:
     """What a replay saw."""
-    name = token.rule or "a rule"
-    lines = [
-        f"replay of {token.short} on {token.target}: broke {name} in {result.failed} of {result.tried} runs"
-    ]
+    lines = [f"replay of {token.short} on {token.target}: {_outcome(result, token.rule or 'a rule')}"]
     if result.excused:
         lines.append(
             f"  a known deviation of CPython ({result.issue}) in {result.excused} of {result.tried} runs"
@@ -74,6 +94,25 @@ def replay_text(result: Replay, token: Token) -> str:
         lines += _wrap(f"seen: {result.text}")
     lines += [f"  {row}" for row in result.picture]
     return "\n".join(lines)
+
+
+def _outcome(result: Replay, rule: str) -> str:
+    """What came of it, in half a sentence; only an exact replay is one."""
+    if result.diverged:
+        return f"diverged: {result.diverged}"
+    match result.mode:
+        case "exact":
+            return (
+                f"broke {rule} in {result.failed} of {result.tried} runs with this schedule, exactly repeated"
+            )
+        case "guided" if result.failed:
+            near = _count(result.tried, "schedule")
+            return f"found again: broke {rule} after {near} near this one (the sources or the Python differ)"
+        case "guided":
+            near = _count(result.tried, "schedule")
+            return f"{rule} not found in {near} near this one (the sources or the Python differ)"
+        case _:
+            return f"broke {rule} in {result.failed} of {result.tried} runs"
 
 
 def _suite() -> str:

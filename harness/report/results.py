@@ -28,7 +28,7 @@ class Row:
 
     `exercised` counts how often the premise was met, `programs` in how many programs; `inherited` says that
     the deviation is CPython's own and came with its component; `baseline` that it was accepted; `unconfirmed`
-    that something was seen once that rests on a clock, and not again.
+    that something was seen once that rests on a clock, and not again; `arenas` where the premise was met.
     """
 
     subject: str
@@ -42,6 +42,7 @@ class Row:
     inherited: bool = False
     baseline: bool = False
     unconfirmed: bool = False
+    arenas: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -119,6 +120,11 @@ def _row(subject: str, rule: Rule, items: list[Item]) -> Row:
         inherited=bool(excused) and not violated,
         baseline=bool(violated) and all(each.baseline for each in violated),
         unconfirmed=any(each.standing == "unconfirmed" for each in findings),
+        arenas=tuple(
+            dict.fromkeys(
+                item.arena for item in items if any(each.rule == rule.id for each in item.exercised)
+            )
+        ),
     )
 
 
@@ -152,7 +158,8 @@ def _facts(item: Item) -> dict[str, Any]:
         "subject": item.subject, "target": item.target, "kind": item.kind, "theme": item.theme,
         "digest": item.digest, "planned": item.planned, "run": item.run, "seconds": item.seconds,
         "stillness": item.stillness, "capabilities": item.capabilities, "cpython": item.inherited,
-        "inconclusive": item.inconclusive, "gone": item.gone,
+        "inconclusive": item.inconclusive, "gone": item.gone, "arena": item.arena,
+        "schedules": asdict(item.schedules), "refused": item.refused,
     }  # fmt: skip
 
 

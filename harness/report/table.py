@@ -12,7 +12,7 @@ from harness.values.verdict import Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.check.finding import Item
+    from harness.check.finding import Item, Schedules
     from harness.report.results import Results, Row
     from harness.values.deviation import Deviation
 
@@ -141,8 +141,15 @@ def _notes(results: Results) -> list[str]:
     for item in results.items:
         lines += [f"inconclusive: {item.subject} {item.theme}: {reason}" for reason in item.inconclusive]
         lines += [f"gone: {item.subject} {rule} is in the baseline and no longer fails" for rule in item.gone]
+    lines += [f"no simulated arena for {subject}: {reason}" for subject, reason in _refusals(results)]
     lines += [f"killed: {text}" for text in results.lost]
     return lines
+
+
+def _refusals(results: Results) -> list[tuple[str, str]]:
+    """Why subjects have no simulated arena, each once."""
+    found = {item.subject: item.refused for item in results.items if item.refused}
+    return list(found.items())
 
 
 def _effort(results: Results) -> list[str]:
@@ -151,11 +158,12 @@ def _effort(results: Results) -> list[str]:
     seconds = sum(item.seconds for item in results.items)
     stillness = sum(item.stillness for item in results.items)
     lines = [""] if results.items else []
-    lines += [
-        f"  {item.subject:<{_NAME}} {item.theme:<10} {_programs(item):>12} programs {item.seconds:>7.1f} s   "
-        f"programs {item.digest}"
-        for item in results.items
-    ]
+    for item in results.items:
+        lines.append(
+            f"  {item.subject:<{_NAME}} {item.theme:<10} {item.arena:<10} {_programs(item):>12} programs "
+            f"{item.seconds:>7.1f} s   programs {item.digest}"
+        )
+        lines += _schedules(item.schedules) if item.schedules.run else []
     exercised = {each.rule for item in results.items for each in item.exercised}
     if results.items:
         share = stillness / seconds if seconds else 0.0
@@ -163,6 +171,15 @@ def _effort(results: Results) -> list[str]:
             f"{programs} programs, {len(exercised)} rules exercised, "
             f"{share:.1%} of the time spent waiting for hangs"
         )
+    return lines
+
+
+def _schedules(tried: Schedules) -> list[str]:
+    """How many schedules there were, and how many that is if those are counted once that are alike."""
+    counts = f"{tried.run}, of which {tried.distinct} distinct, in {tried.classes} classes"
+    lines = [f"  {'':<{_NAME}} schedules: {counts} by what happens before what; histories: {tried.histories}"]
+    if tried.exhausted:
+        lines.append(f"  {'':<{_NAME}} all schedules within bounds of {_count(tried.exhausted, 'program')}")
     return lines
 
 

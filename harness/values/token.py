@@ -73,7 +73,10 @@ class Token:
                 "the token is damaged: its check does not match its content; copy it again, whole"
             )
         try:
-            return decode(Token, json.loads(data))
+            token = decode(Token, json.loads(data))
+            if token.course is not None:
+                _ = token.course.decisions
+            return token  # noqa: TRY300 - all of it may fail
         except RecursionError:
             raise TokenError(
                 "the token holds something this version does not know: endless nesting"

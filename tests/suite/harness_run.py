@@ -25,9 +25,11 @@ class Run:
     def digests(self) -> dict[str, str]:
         """The digest of every item's programs."""
         found = re.findall(
-            r"^  (\S+) +(\w+) +\d+(?: of \d+)? programs .* programs ([0-9a-f]{12})$", self.out, re.MULTILINE
+            r"^  (\S+) +(\w+ +\w+) +\d+(?: of \d+)? programs .* programs ([0-9a-f]{12})$",
+            self.out,
+            re.MULTILINE,
         )
-        return {f"{subject} {theme}": digest for subject, theme, digest in found}
+        return {f"{subject} {' '.join(item.split())}": digest for subject, item, digest in found}
 
     @property
     def sizes(self) -> dict[str, int]:

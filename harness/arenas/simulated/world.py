@@ -230,6 +230,11 @@ class _Listener(logging.Handler):
         """No lock: a task may stop in the middle of formatting, and another would wait for it for real."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """As the base class does, which from Python 3.13 on insists on a lock."""
+        self.emit(record)
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
         if self.performance is not None:
             self.performance.log(record.getMessage())
