@@ -41,6 +41,15 @@ class OpensSocket(ThreadPoolExecutor):
         return super().submit(fn, *args, **kwargs)
 
 
+class OpensSocketWhenMade(ThreadPoolExecutor):
+    """Wants the network at once."""
+
+    def __init__(self, max_workers: int = 2) -> None:
+        """Not without."""
+        super().__init__(max_workers)
+        socket.socket().close()
+
+
 class CannotBeBuilt(ThreadPoolExecutor):
     """Fails as it is made."""
 

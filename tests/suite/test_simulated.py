@@ -1,0 +1,116 @@
+"""A race is found in the simulated arena, and its token brings it back: exactly, or by a search near it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.values.token import Token
+from tests.suite.harness_run import Run, run_harness
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RACY = """
+from concurrent.futures import Future, ThreadPoolExecutor
+
+
+class Hasty(Future):
+    def cancel(self):
+        if self.running() or self.done():
+            return self.cancelled()
+        with self._condition:  # the task may have begun meanwhile
+            self._state = "CANCELLED"
+            self._condition.notify_all()
+        self._invoke_callbacks()
+        return True
+
+
+class Pool(ThreadPoolExecutor):
+    def submit(self, fn, /, *args, **kwargs):
+        future = super().submit(fn, *args, **kwargs)
+        future.__class__ = Hasty
+        return future
+"""
+"""A pool in which a future that has begun can still be cancelled, for a moment."""
+
+UNRELATED = "\n".join(f"UNRELATED_{number} = {number}" for number in range(10))
+MENDED = RACY.replace("future.__class__ = Hasty", "pass")
+NAMED = ("--executor", "racy:Pool", "--executor-arena", "simulated", "--executor-rules", "FUT-08")
+SEARCH = (*NAMED, "-k", "lifecycle", "--executor-seed", "1", "--executor-budget", "60s")
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Run:
+    """A run that found the race."""
+    (tmp_path / "racy.py").write_text(RACY)
+    return run_harness(tmp_path, *SEARCH, "--executor-report", "report")
+
+
+def test_a_race_is_found_shown_and_brought_back(found: Run, tmp_path: Path) -> None:
+    """By its token: the same run among other hashes; found again, or not, if the source has changed."""
+    assert found.status == 1, found.out
+    assert "subject: racy:Pool, simulated arena (synchronisation, found by " in found.out
+    assert re.search(r"schedule: \d+ decisions? \(>\) that another goes on", found.out), found.out
+    assert re.search(r"^ +> \d+ \|", found.out, re.MULTILINE), found.out
+    assert "reproduced 20 of 20 with this schedule" in found.out
+    token = found.tokens["FUT-08"]
+    course = Token.from_text(token).course
+    assert course is not None
+    assert len(course.schedule) <= 160  # noqa: PLR2004 - what a person can look through
+    assert len(course.decisions) <= 10  # noqa: PLR2004 - as above
+
+    again = run_harness(tmp_path, *NAMED, "--executor-replay", token, PYTHONHASHSEED="7")
+    assert again.status == 1, again.out
+    assert "broke FUT-08 in 20 of 20 runs with this schedule, exactly repeated" in again.out
+
+    (tmp_path / "racy.py").write_text(UNRELATED + RACY)
+    edited = run_harness(tmp_path, *NAMED, "--executor-replay", token)
+    assert edited.status == 1, edited.out
+    assert re.search("found again: broke FUT-08 after [0-9]+ schedules? near this one", edited.out)
+
+    (tmp_path / "racy.py").write_text(MENDED)
+    mended = run_harness(tmp_path, *NAMED, "--executor-replay", token)
+    assert mended.status == 0, mended.out
+    assert "FUT-08 not found in 3000 schedules near this one" in mended.out
+
+
+def test_the_results_say_how_many_schedules_there_were(found: Run, tmp_path: Path) -> None:
+    """An item of the simulated arena counts schedules, distinct ones, classes and histories."""
+    written = json.loads((tmp_path / "report" / "results.json").read_text(encoding="utf-8"))
+    (item,) = written["run"]["items"]
+    counts = item["schedules"]
+    assert item["arena"] == "simulated"
+    assert counts["run"] >= counts["distinct"] >= counts["classes"] >= counts["histories"] > 0
+    assert f"schedules: {counts['run']}, of which {counts['distinct']} distinct" in found.out
+    row = next(each for each in written["results"] if each["rule"] == "FUT-08")
+    assert (row["verdict"], row["arenas"]) == ("violated", ["simulated"])
+
+
+def test_a_subject_beyond_control_is_skipped(tmp_path: Path) -> None:
+    """No failure: the items of the arena are skipped, and one sentence says why."""
+    run = run_harness(
+        tmp_path, "--executor", "tests.simulated.unruly:OpensSocketWhenMade", "--executor-arena", "simulated",
+    )  # fmt: skip
+    assert run.status == 0, run.out
+    assert "3 skipped" in run.out
+    assert run.out.count("no simulated arena for tests.simulated.unruly:OpensSocketWhenMade: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("arena", "lunar", "there is no arena 'lunar': take one of real, simulated"),
+        ("strategy", "best", "there is no strategy 'best': take one of portfolio, random,"),
+        ("granularity", "fine", "there is no granularity 'fine': take one of synchronisation,"),
+        ("schedules", "many", "'many' is no number of schedules: give a whole number, 1 or more"),
+    ],
+)
+def test_unknown_names_are_refused(tmp_path: Path, option: str, value: str, sentence: str) -> None:
+    """One sentence on stderr, and exit code 2."""
+    run = run_harness(tmp_path, f"--executor-{option}", value)
+    assert run.status == 2, run.out  # noqa: PLR2004 - bad input
+    assert sentence in run.err
