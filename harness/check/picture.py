@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from harness.judge.case import Case
 from harness.judge.spelling import answer, spell
@@ -10,25 +10,32 @@ from harness.values.history import CalledBack, Finished, Started
 from harness.values.program import Return
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harness.judge.case import Call
     from harness.values.history import History
     from harness.values.subject import Subject
     from harness.values.verdict import Witness
 
 _WIDEST = 78
 
+_Row: TypeAlias = tuple[int, str, str, str]
+"""A stamp, the number of the call, what stands in the client's column, what in that of the workers."""
+
 
 def draw_picture(history: History, subject: Subject, witness: Witness) -> tuple[str, ...]:
     """The rows of the picture; the calls that the witness is about are marked with (!)."""
     case = Case(history, subject)
-    rows: list[tuple[int, str, str, str]] = []
+    rows: list[_Row] = []
     cut = False
+    moments = [each.at for each in history.events if isinstance(each, Started | Finished | CalledBack)]
     for call in case.calls:
         if call.ours and call.index not in witness.calls:
             cut = True
             continue
         mark = " (!)" if call.index in witness.calls else ""
         number = call.number + ("*" if call.ours else "")
-        rows.append((call.begin, number, f"{spell(call.step)} {answer(call.outcome)}{mark}", ""))
+        rows += _call_rows(call, number, mark, moments)
     for event in history.events:
         match event:
             case Started(task=task):
@@ -47,6 +54,19 @@ def draw_picture(history: History, subject: Subject, witness: Witness) -> tuple[
     if cut or any("*" in row[1] for row in rows):
         lines.append("     * the epilogue of every program; the parts that show nothing are left out")
     return tuple(line.rstrip() for line in lines)
+
+
+def _call_rows(call: Call, number: str, mark: str, moments: Iterable[int]) -> list[_Row]:
+    """A row for a call; two, if between its beginning and its end something happened that has a row."""
+    said = answer(call.outcome)
+    if not said or not any(call.begin < at < call.end for at in moments):
+        return [(call.begin, number, f"{spell(call.step)} {said}{mark}", "")]
+    if call.outcome is None:
+        return [(call.begin, number, f"{spell(call.step)} ... {said}{mark}", "")]
+    return [
+        (call.begin, number, f"{spell(call.step)} ...", ""),
+        (call.end, "", f"    ... {said}{mark}", ""),
+    ]
 
 
 def _script(case: Case, name: str) -> str:

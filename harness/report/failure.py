@@ -73,10 +73,7 @@ def _schedule(finding: Finding, course: Course) -> list[str]:
     """The decisions, and the steps around them."""
     count = len(course.decisions)
     if not count:
-        return [
-            "  schedule: the default one; whoever is at it goes on",
-            *(f"  {row}" for row in finding.steps),
-        ]
+        return ["  schedule: the default one, in which whoever is at it goes on"]
     head = f"  schedule: {_count(count, 'decision')} (>) that another goes on than whoever is at it"
     return [head, *(f"  {row}" for row in finding.steps), f"  as text: {course.schedule}"]
 

@@ -35,58 +35,65 @@ class Pool(ThreadPoolExecutor):
         future.__class__ = Hasty
         return future
 """
-"""A pool in which a future that has begun can still be cancelled, for a moment."""
+"""A pool in which a future that has begun can be cancelled, for a moment: as if a shutdown had done it."""
 
 UNRELATED = "\n".join(f"UNRELATED_{number} = {number}" for number in range(10))
 MENDED = RACY.replace("future.__class__ = Hasty", "pass")
-NAMED = ("--executor", "racy:Pool", "--executor-arena", "simulated", "--executor-rules", "FUT-08")
+NAMED = ("--executor", "racy:Pool", "--executor-arena", "simulated", "--executor-rules", "SHD-03")
 SEARCH = (*NAMED, "-k", "lifecycle", "--executor-seed", "1", "--executor-budget", "60s")
 
 
-@pytest.fixture
-def found(tmp_path: Path) -> Run:
-    """A run that found the race."""
-    (tmp_path / "racy.py").write_text(RACY)
-    return run_harness(tmp_path, *SEARCH, "--executor-report", "report")
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the run is made that finds the race."""
+    made: Path = tmp_path_factory.mktemp("racy")
+    (made / "racy.py").write_text(RACY)
+    return made
 
 
-def test_a_race_is_found_shown_and_brought_back(found: Run, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def found(folder: Path) -> Run:
+    """That run."""
+    return run_harness(folder, *SEARCH, "--executor-report", "report")
+
+
+def test_a_race_is_found_shown_and_brought_back(found: Run, folder: Path) -> None:
     """By its token: the same run among other hashes; found again, or not, if the source has changed."""
     assert found.status == 1, found.out
     assert "subject: racy:Pool, simulated arena (synchronisation, found by " in found.out
     assert re.search(r"schedule: \d+ decisions? \(>\) that another goes on", found.out), found.out
     assert re.search(r"^ +> \d+ \|", found.out, re.MULTILINE), found.out
     assert "reproduced 20 of 20 with this schedule" in found.out
-    token = found.tokens["FUT-08"]
+    token = found.tokens["SHD-03"]
     course = Token.from_text(token).course
     assert course is not None
     assert len(course.schedule) <= 160  # noqa: PLR2004 - what a person can look through
     assert len(course.decisions) <= 10  # noqa: PLR2004 - as above
 
-    again = run_harness(tmp_path, *NAMED, "--executor-replay", token, PYTHONHASHSEED="7")
+    again = run_harness(folder, *NAMED, "--executor-replay", token, PYTHONHASHSEED="7")
     assert again.status == 1, again.out
-    assert "broke FUT-08 in 20 of 20 runs with this schedule, exactly repeated" in again.out
+    assert "broke SHD-03 in 20 of 20 runs with this schedule, exactly repeated" in again.out
 
-    (tmp_path / "racy.py").write_text(UNRELATED + RACY)
-    edited = run_harness(tmp_path, *NAMED, "--executor-replay", token)
+    (folder / "racy.py").write_text(UNRELATED + RACY)
+    edited = run_harness(folder, *NAMED, "--executor-replay", token)
     assert edited.status == 1, edited.out
-    assert re.search("found again: broke FUT-08 after [0-9]+ schedules? near this one", edited.out)
+    assert re.search("found again: broke SHD-03 after [0-9]+ schedules? near this one", edited.out)
 
-    (tmp_path / "racy.py").write_text(MENDED)
-    mended = run_harness(tmp_path, *NAMED, "--executor-replay", token)
+    (folder / "racy.py").write_text(MENDED)
+    mended = run_harness(folder, *NAMED, "--executor-replay", token)
     assert mended.status == 0, mended.out
-    assert "FUT-08 not found in 3000 schedules near this one" in mended.out
+    assert "SHD-03 not found in 3000 schedules near this one" in mended.out
 
 
-def test_the_results_say_how_many_schedules_there_were(found: Run, tmp_path: Path) -> None:
+def test_the_results_say_how_many_schedules_there_were(found: Run, folder: Path) -> None:
     """An item of the simulated arena counts schedules, distinct ones, classes and histories."""
-    written = json.loads((tmp_path / "report" / "results.json").read_text(encoding="utf-8"))
+    written = json.loads((folder / "report" / "results.json").read_text(encoding="utf-8"))
     (item,) = written["run"]["items"]
     counts = item["schedules"]
     assert item["arena"] == "simulated"
     assert counts["run"] >= counts["distinct"] >= counts["classes"] >= counts["histories"] > 0
     assert f"schedules: {counts['run']}, of which {counts['distinct']} distinct" in found.out
-    row = next(each for each in written["results"] if each["rule"] == "FUT-08")
+    row = next(each for each in written["results"] if each["rule"] == "SHD-03")
     assert (row["verdict"], row["arenas"]) == ("violated", ["simulated"])
 
 
