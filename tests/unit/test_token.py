@@ -93,8 +93,12 @@ def test_a_token_has_a_short_name(token: Token) -> None:
         ),
         (_packed(b'{"program":{},"target":"a:b","rule":' + b"9" * 5000 + b"}"), "does not know: "),
         (_packed(b" " * (1 << 21)), "far too large"),
+        (
+            _packed(b'{"program":{},"target":"a:b","course":{"schedule":"2:1fMT1"}}'),
+            "the schedule is damaged: it should have 2 decisions, and there are 1",
+        ),
     ],
-    ids=range(20),
+    ids=range(21),
 )
 def test_a_text_that_is_no_token_is_refused_with_a_sentence(text: str, message: str) -> None:
     """Foreign, future, damaged, cut, forged and oversized texts are each told what they are."""

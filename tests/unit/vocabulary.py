@@ -11,9 +11,15 @@ from typing import Any, Literal, TypeVar, Union
 
 from hypothesis import strategies as st
 
+from harness.values.course import Course
+from harness.values.schedule import Schedule
+
 T = TypeVar("T")
 
+TEXTS = ("0", "1:2yKP1-MT1Aj", "2:1fMT1-A3,4P2-MT1R1", "2:0.odd%2Fone.,1C")
+
 SCALARS: dict[object, st.SearchStrategy[Any]] = {
+    Schedule: st.sampled_from(TEXTS),
     str: st.text(max_size=8),
     int: st.integers(),
     bool: st.booleans(),
@@ -44,6 +50,8 @@ def shaped(shape: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - shapes are t
 def _fields(cls: type) -> st.SearchStrategy[Any]:
     """Each field at its default (left out) or with some value."""
     hints = typing.get_type_hints(cls)
+    if cls is Course:
+        hints["schedule"] = Schedule  # as text: any other would be refused
     fields = {field.name: field for field in dataclasses.fields(cls)}
     required = {name: shaped(hints[name]) for name in fields if not _has_default(fields[name])}
     optional = {name: shaped(hints[name]) for name in fields if _has_default(fields[name])}
