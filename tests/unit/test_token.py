@@ -94,7 +94,7 @@ def test_a_token_has_a_short_name(token: Token) -> None:
         (_packed(b'{"program":{},"target":"a:b","rule":' + b"9" * 5000 + b"}"), "does not know: "),
         (_packed(b" " * (1 << 21)), "far too large"),
         (
-            _packed(b'{"program":{},"target":"a:b","course":{"schedule":"2:1fMT1"}}'),
+            _packed(b'{"program":{},"target":"a:b","course":{"is":"course","schedule":"2:1fMT1"}}'),
             "the schedule is damaged: it should have 2 decisions, and there are 1",
         ),
     ],
