@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Final
 
 from harness.arenas.simulated import kernel
@@ -19,6 +20,8 @@ HOOK: Final = "@point"
 
 _WHOLE: Final = frozenset({"threading", *PUPPETS})
 """Modules that run without points of their own: the operations on which they rest have them."""
+
+_NAME: Final = re.compile("s[0-9a-f]{4}")
 
 _NOWHERE: Final = Point(module="", line=0, column=0, text="", moment="before", gil=False)
 
@@ -59,3 +62,8 @@ class SourceText:
 def name_of(point: Point) -> str:
     """A short name of a statement that does not depend on the lines around it."""
     return "s" + hashlib.sha256(f"{point.module} {point.moment} {point.text}".encode()).hexdigest()[:4]
+
+
+def is_statement(op: str) -> bool:
+    """Whether an operation is a statement by that name."""
+    return _NAME.fullmatch(op) is not None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from harness.arenas.real import evidence
 from harness.arenas.real.arena import RealArena
 from harness.arenas.steered.podium import Podium
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from harness.values.history import History
     from harness.values.program import Program
     from harness.values.subject import Subject
+
+_HOLD: Final = 0.2
+"""For so many seconds all may stand still because of one who does not come, if really nothing moves."""
+
+_LONGEST: Final = 2.0
+"""The same if something does: whoever it is may only be slow."""
 
 
 class SteeredArena(RealArena):
@@ -34,6 +41,7 @@ class SteeredArena(RealArena):
         """Prepare; see `RealArena`. The hooks are at this granularity, which an order must share."""
         super().__init__(scratch, journal, import_from=import_from)
         self._command = ("harness.arenas.steered.launch", granularity)
+        self._seen: evidence.Look | None = None
         self.missed = 0
         """How much of the last order was given up, since somebody did not come."""
 
@@ -63,9 +71,17 @@ class SteeredArena(RealArena):
         return self._podium
 
     def _tend(self) -> None:
-        self._podium.tend()
-        if not self._podium.conductor.over:
-            self._watch.moved()  # who is held does not hang
+        if self._podium.conductor.over or self._child is None:
+            return
+        self._watch.moved()  # who is held does not hang
+        waiting = self._podium.waiting()
+        if waiting < _HOLD:
+            self._seen = None
+            return
+        seen, before = evidence.look(self._child.pid), self._seen
+        self._seen = seen
+        if waiting > _LONGEST or (before is not None and not seen.busy and seen.marks == before.marks):
+            self._podium.expire()
 
     def _obey(self, message: dict[str, Any]) -> None:
         if message["do"] == "unsteered":

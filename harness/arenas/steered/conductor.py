@@ -15,6 +15,7 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
+from harness.arenas.simulated.source_text import is_statement
 from harness.arenas.steered.order import GO_ON
 
 if TYPE_CHECKING:
@@ -26,10 +27,13 @@ SETTLE: Final = "settle"
 _WINDOW: Final = 12
 """So far ahead the next operation of a role is looked for, if it is not the one expected."""
 
-_RETRIES: Final = 2
+_WIDE_WINDOW: Final = 100
+"""The same for a statement; few are alike. A fork in the world has some that no real one has."""
+
+_RETRIES: Final = 5
 """So often in a row a thread tries in vain what it was stopped in; then its place is given up."""
 
-_MOST_MISSED: Final = 6
+_MOST_MISSED: Final = 4
 """After so many places that were given up nobody is held any more."""
 
 
@@ -132,7 +136,7 @@ class Conductor:
     def _look_ahead(self, role: str, op: str) -> None:
         """Drop what a thread has left out, if what it announces comes soon after."""
         own = self._own.get(role, deque())
-        for ahead, place in enumerate(islice(own, _WINDOW)):
+        for ahead, place in enumerate(islice(own, _WIDE_WINDOW if is_statement(op) else _WINDOW)):
             if self._order[place].op == op:
                 for _ in range(ahead):
                     self._dropped[own.popleft()] = True

@@ -18,7 +18,7 @@ from harness.arenas.real import census, child, puppet
 from harness.arenas.real.perform import perform
 from harness.arenas.real.recorder import now
 from harness.arenas.real.stage import Blueprint, Stage
-from harness.arenas.steered import steering
+from harness.arenas.steered import loader, steering
 from harness.values.history import Answered, Called
 from harness.values.operation import Census, Kill
 from harness.values.outcome import Facts
@@ -111,6 +111,8 @@ class Performance:
                 self._perform_all(operations, number, 0)
             finally:
                 steering.leave()
+                # Who asked for the current thread has left a stand-in, which up to 3.12 stays for ever.
+                vars(threading)["_active"].pop(_thread.get_ident(), None)
                 end.release()
 
         _thread.start_new_thread(live, ())
@@ -146,6 +148,7 @@ class Performance:
 
     def _take_census(self) -> bool:
         """Let go of everything, in turn; then see, unsteered, what is left behind."""
+        loader.restart()  # what has an identity there is kept
         self._stage.drop_everything()
         steering.settle()
         steering.take_the_wheel(None)
@@ -167,6 +170,7 @@ def run(message: dict[str, Any], control: Control, recorder: Recorder) -> dict[s
     puppet.open_theatre(stage.run, stage)
     gc.collect()
     gc.disable()
+    loader.restart()
     steering.take_the_wheel(_driver(message))
     steering.enter("main")
     try:

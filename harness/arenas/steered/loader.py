@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import builtins
 import sys
+import threading
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from harness.arenas.simulated import identity
 from harness.arenas.simulated.importer import COPIED
 from harness.arenas.simulated.instrument import instrument
 from harness.arenas.simulated.source_text import HOOK, name_of
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 _AS_WRITTEN: Final = frozenset({"threading"})
 """Modules whose operations have points, but not their statements."""
+
+_identities: Final = identity.Identities()
 
 
 class Loader(SourceFileLoader):
@@ -44,7 +48,10 @@ class Loader(SourceFileLoader):
         return made.code
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """Execute it, and hook what it takes from the C layer."""
+        """Execute it, with the world's hashes and identities, and hook what it takes from the C layer."""
+        vars(module)["__builtins__"] = {
+            **vars(builtins), "id": _identities.number, "__build_class__": identity.build_class,
+        }  # fmt: skip
         super().exec_module(module)
         if module.__name__ == "queue":
             thread_layer.hook_queue(module)
@@ -85,11 +92,17 @@ def _is_ours(name: str) -> bool:
     return top not in {"harness", "greenlet", "__main__"}
 
 
+def restart() -> None:
+    """Count identities from the beginning, and let go of what has one."""
+    _identities.clear()
+    identity.restart()
+
+
 def install(granularity: Granularity) -> None:
     """From now on modules are loaded with points."""
     finder = Finder(granularity)
-    hooked: Any = builtins
-    setattr(hooked, HOOK, finder.hook)
+    vars(builtins)[HOOK] = finder.hook
+    identity.give_stable_hash(threading.Thread)
     for name in [each for each in sys.modules if _is_ours(each)]:
         del sys.modules[name]
     sys.meta_path.insert(0, finder)

@@ -6,7 +6,7 @@ import math
 import os
 import signal
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from harness.arenas.real.gatehouse import Gatehouse
 from harness.arenas.steered.conductor import Conductor
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.arenas.steered.order import Order
-
-_HOLD: Final = 0.25
-"""For so many seconds all may stand still because of one who does not come."""
 
 
 class Podium(Gatehouse):
@@ -41,11 +38,14 @@ class Podium(Gatehouse):
         self.conductor = Conductor(order, self)
         self._since = math.inf  # until somebody is there
 
-    def tend(self) -> None:
-        """See whether everybody has stood still for too long."""
-        if not self.conductor.over and time.monotonic() - self._since > _HOLD:
-            self._since = time.monotonic()
-            self.conductor.expire()
+    def waiting(self) -> float:
+        """For how many seconds nobody has said anything or got the word."""
+        return 0.0 if self.conductor.over else time.monotonic() - self._since
+
+    def expire(self) -> None:
+        """Do not wait any longer for whoever should come next."""
+        self._since = time.monotonic()
+        self.conductor.expire()
 
     def close(self) -> None:
         """Spare those whose kill has not come, and stop listening."""
