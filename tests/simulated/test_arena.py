@@ -123,6 +123,8 @@ def test_a_subject_beyond_control_is_refused(arena: SimulatedArena) -> None:
         list(arena.explore(subject("CannotBeBuilt"), PLAIN, Plan(schedules=5)))
     with pytest.raises(RefusedError, match=r"cannot be loaded into the simulated world .ModuleNotFoundError"):
         list(arena.explore(replace(THREADS, target="no_such_module:Pool"), PLAIN, Plan(schedules=5)))
+    with pytest.raises(RefusedError, match="one interpreter"):
+        list(arena.explore(replace(THREADS, kind="interpreter"), PLAIN, Plan(schedules=5)))
     assert list(arena.explore(THREADS, PLAIN, Plan(schedules=2)))
 
 

@@ -93,6 +93,8 @@ class SimulatedArena:
         Raises:
             RefusedError: the world cannot control the subject.
         """
+        if subject.kind == "interpreter":
+            raise RefusedError("a world has one interpreter, and this executor makes more of them")
         effort = effort if effort is not None else Effort()
         child = self._ready_child()
         text = program.to_json()
