@@ -147,6 +147,7 @@ class Kernel:
         self.unwinding = 0
         self.uncaught: Callable[[Task, BaseException], None] = lambda _task, _error: None
         self.luggage: dict[int, Any] = {}  # what pickles refer to by number
+        self._pieces = 0
         self._serial = 0
         self._actors = 0
         self._pids = 0
@@ -165,7 +166,8 @@ class Kernel:
 
     def leave_luggage(self, thing: object) -> int:
         """Keep something for a process that is being started; returns the number to claim it by."""
-        number = len(self.luggage)
+        self._pieces += 1  # not the number of those that are left: some have been claimed
+        number = self._pieces
         self.luggage[number] = thing
         return number
 
