@@ -90,6 +90,7 @@ class Hunt:
         self.subject = subject
         self.world = World(subject.target)
         self.tally = tally
+        self.refused = ""
         self.rules, self.deviations = load_rules(), load_deviations()
 
     @property
@@ -105,6 +106,10 @@ class Hunt:
             strategy.begin(seed * schedules + number)
             run = self.world.run(program, strategy)
             strategy.end(len(run.trace.log), len(run.trace.went))
+            if run.ending == "uncontrolled":
+                self.refused = run.detail
+                print(f"{self.subject.target} is left out: {run.detail}", flush=True)
+                return
             self.tally.schedules[theme] += 1
             history = run.history
             known = fingerprint(history.events)
@@ -150,6 +155,8 @@ def work(
     tally = Tally()
     told = time.monotonic()
     for hunt, theme, program, seed in endless(hunts(targets, tally), options.seed + 1000 * number):
+        if hunt.refused:
+            continue
         hunt.explore(theme, program, seed, options.of_each)
         if time.monotonic() - told > _EVERY:
             told = time.monotonic()
@@ -161,7 +168,7 @@ def work(
 
 def endless(crew: list[Hunt], seed: int) -> Iterator[tuple[Hunt, str, Program, int]]:
     """Programs for every executor and theme, again and again."""
-    while crew:
+    while not all(hunt.refused for hunt in crew):
         seed += 1
         for hunt in crew:
             for theme in themes_for(hunt.shape):
