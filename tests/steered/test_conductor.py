@@ -161,17 +161,18 @@ def test_a_kill_comes_at_its_place() -> None:
     assert notes.news() == ["kill P1 strikes", "main"]
 
 
-@pytest.mark.parametrize("order", [(), ("a:put",)])
-def test_a_kill_without_a_place_comes_at_once(order: tuple[str, ...]) -> None:
-    """What the order does not know is not withheld."""
-    notes = Notes(*order)
+def test_a_kill_is_not_withheld_when_all_are_free() -> None:
+    """Without an order, or after it, it comes at once."""
+    notes = Notes()
     notes.conductor.aim("kill P1")
     assert notes.news() == ["kill P1 strikes"]
 
 
-def test_a_kill_that_is_still_withheld_at_the_end_comes_then() -> None:
-    """No kill is forgotten."""
-    notes = Notes("a:put", "kill P1:kill")
+@pytest.mark.parametrize("order", [("a:put",), ("a:put", "kill P1:kill")])
+def test_a_kill_that_is_still_withheld_at_the_end_comes_then(order: tuple[str, ...]) -> None:
+    """No kill is forgotten, though in the simulated run it may not have come at all."""
+    notes = Notes(*order)
     notes.conductor.aim("kill P1")
+    assert notes.news() == []
     notes.conductor.finish()
     assert notes.news() == ["kill P1 strikes"]

@@ -27,6 +27,9 @@ SETTLE: Final = "settle"
 _WINDOW: Final = 12
 """So far ahead the next operation of a role is looked for, if it is not the one expected."""
 
+_NARROW_WINDOW: Final = 2
+"""The same for a try, of which there are many."""
+
 _WIDE_WINDOW: Final = 100
 """The same for a statement; few are alike. A fork in the world has some that no real one has."""
 
@@ -104,8 +107,8 @@ class Conductor:
         self._advance()
 
     def aim(self, role: str) -> None:
-        """A kill was ordered; it happens at its place in the order."""
-        if self.over or role not in self._own:
+        """A kill was ordered; it happens at its place in the order, or when all are free."""
+        if self.over:
             self._orchestra.strike(role)
             return
         self._kills.add(role)
@@ -136,7 +139,7 @@ class Conductor:
     def _look_ahead(self, role: str, op: str) -> None:
         """Drop what a thread has left out, if what it announces comes soon after."""
         own = self._own.get(role, deque())
-        for ahead, place in enumerate(islice(own, _WIDE_WINDOW if is_statement(op) else _WINDOW)):
+        for ahead, place in enumerate(islice(own, _window(op))):
             if self._order[place].op == op:
                 for _ in range(ahead):
                     self._dropped[own.popleft()] = True
@@ -194,3 +197,10 @@ class Conductor:
         self.missed += 1
         if self.missed > _MOST_MISSED:
             self.finish()
+
+
+def _window(op: str) -> int:
+    """How far ahead an operation is looked for."""
+    if op == "try":
+        return _NARROW_WINDOW
+    return _WIDE_WINDOW if is_statement(op) else _WINDOW

@@ -110,6 +110,7 @@ class Performance:
             try:
                 self._perform_all(operations, number, 0)
             finally:
+                steering.point("end")
                 steering.leave()
                 # Who asked for the current thread has left a stand-in, which up to 3.12 stays for ever.
                 vars(threading)["_active"].pop(_thread.get_ident(), None)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 GO_ON: Final = "go on"
 """What a thread is about to do that was stopped in the middle of an operation: try it again."""
 
-_UNSEEN: Final = frozenset({"end", "gone", "tick"})
+_UNSEEN: Final = frozenset({"gone", "reap", "tick"})
 """What the simulated world notes and a real thread does not announce."""
 
 

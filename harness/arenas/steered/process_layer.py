@@ -6,11 +6,12 @@ world uses, and then call those that were there before.
 
 from __future__ import annotations
 
-import functools
+import _multiprocessing  # type: ignore[import-not-found]  # typeshed has none
 import os
-from multiprocessing import connection, process, synchronize
-from typing import TYPE_CHECKING, Any, Final
+from multiprocessing import connection, popen_fork, process
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from harness.arenas.simulated import identity
 from harness.arenas.steered import steering
 from harness.arenas.steered.steering import point
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _kill: Final = os.kill
+_exit: Final = os._exit
 _wait: Final = connection.wait
 _Connection: Final[Any] = connection.Connection
 _close: Final = _Connection.close
@@ -27,7 +29,11 @@ _Process: Final[Any] = process.BaseProcess
 _start: Final = _Process.start
 _run: Final = _Process.run
 _join: Final = _Process.join
-_is_alive: Final = _Process.is_alive
+_poll: Final[Any] = popen_fork.Popen.poll
+_send_signal: Final[Any] = vars(popen_fork.Popen)["_send_signal"]
+_clean_up: Final[Any] = vars(process)["_cleanup"]
+_RealSemLock: Final[Any] = vars(_multiprocessing)["SemLock"]
+_RECURSIVE_MUTEX: Final = 0
 _ROLE: Final = "_steered_role"
 
 
@@ -44,16 +50,8 @@ def recv(self: Any, size: int, *rest: Any) -> Any:  # noqa: ANN401 - a connectio
     """Read one piece; one of no bytes need not come."""
     if size:
         point("read")
-        _await_one(self, None)
+        _await([self], None)
     return _recv(self, size, *rest)
-
-
-def poll(self: Any, timeout: float | None = 0.0) -> bool:  # noqa: ANN401 - a connection
-    """Whether there is something to read."""
-    point("poll" if timeout != 0 else "try")
-    self._check_closed()
-    self._check_readable()
-    return _await_one(self, timeout)
 
 
 def close(self: Any) -> None:  # noqa: ANN401 - a connection
@@ -65,13 +63,8 @@ def close(self: Any) -> None:  # noqa: ANN401 - a connection
 
 def wait(object_list: Sequence[Any], timeout: float | None = None) -> list[Any]:
     """`multiprocessing.connection.wait`."""
-    point("wait")
-    things = list(object_list)
-    return _await(things, timeout)
-
-
-def _await_one(end: Any, timeout: float | None) -> bool:  # noqa: ANN401 - a connection
-    return bool(_await([end], timeout))
+    point("try" if timeout is not None and timeout <= 0 else "wait")
+    return _await(list(object_list), timeout)
 
 
 def _await(things: list[Any], timeout: float | None) -> list[Any]:
@@ -91,39 +84,36 @@ def _await(things: list[Any], timeout: float | None) -> list[Any]:
 # Semaphores.
 
 
-def acquire(inner: Any, block: bool = True, timeout: float | None = None) -> bool:  # noqa: ANN401, FBT001, FBT002 - as in C
-    """Count down, waiting while the value is nought."""
-    point("acquire" if block else "try")
-    if inner.acquire(False):  # noqa: FBT003 - as in C
-        return True
-    if not block or (timeout is not None and timeout <= 0):
-        return False
-    return steering.contend(
-        lambda seconds: bool(inner.acquire(True, None if seconds < 0 else seconds)),  # noqa: FBT003 - as in C
-        timeout,
-    )
+class SemLock(_RealSemLock):  # type: ignore[misc]  # the C type has no annotations
+    """`_multiprocessing.SemLock`."""
 
+    def acquire(self, block: bool = True, timeout: float | None = None) -> bool:  # noqa: FBT001, FBT002 - as in C
+        """Count down, waiting while the value is nought."""
+        if self.kind == _RECURSIVE_MUTEX and self._is_mine():
+            return bool(super().acquire(block, timeout))
+        point("acquire" if block else "try")
+        if super().acquire(False):  # noqa: FBT003 - as in C
+            return True
+        if not block or (timeout is not None and timeout <= 0):
+            return False
+        return steering.contend(self._attempt, timeout)
 
-def release(inner: Any) -> None:  # noqa: ANN401 - a real semaphore
-    """Count up."""
-    inner.release()
-    point("released")
+    def _attempt(self, seconds: float) -> bool:
+        return bool(super().acquire(True, None if seconds < 0 else seconds))  # noqa: FBT003 - as in C
 
+    def release(self) -> None:
+        """Count up."""
+        if self.kind != _RECURSIVE_MUTEX or self._count() == 1:
+            point("release")
+        super().release()
 
-def make_methods(self: Any) -> None:  # noqa: ANN401 - a `multiprocessing` semaphore
-    """`SemLock._make_methods`."""
-    self.acquire = functools.partial(acquire, self._semlock)
-    self.release = functools.partial(release, self._semlock)
+    def __enter__(self) -> bool:
+        """Count down."""
+        return self.acquire()
 
-
-def enter_semaphore(self: Any) -> bool:  # noqa: ANN401 - as above
-    """`SemLock.__enter__`."""
-    return bool(self.acquire())
-
-
-def leave_semaphore(self: Any, *_: object) -> None:  # noqa: ANN401 - as above
-    """`SemLock.__exit__`."""
-    self.release()
+    def __exit__(self, *_: object) -> None:
+        """Count up."""
+        self.release()
 
 
 # Processes.
@@ -142,16 +132,11 @@ def start(self: Any) -> None:  # noqa: ANN401 - a process
 
 
 def run(self: Any) -> None:  # noqa: ANN401 - a process
-    """`Process.run`, in the new process."""
+    """`Process.run`, in the new process, which is steered until it exits."""
     role = getattr(self, _ROLE, "")
-    if not role:
-        _run(self)
-        return
-    steering.enter(role)
-    try:
-        _run(self)
-    finally:
-        steering.leave()
+    if role:
+        steering.enter(role)
+    _run(self)
 
 
 def join(self: Any, timeout: float | None = None) -> None:  # noqa: ANN401 - a process
@@ -167,11 +152,39 @@ def join(self: Any, timeout: float | None = None) -> None:  # noqa: ANN401 - a p
         steering.contend(attempt, timeout)
 
 
-def is_alive(self: Any) -> bool:  # noqa: ANN401 - a process
-    """`Process.is_alive`."""
-    point("try")
+def poll(self: Any, flag: int = os.WNOHANG) -> int | None:  # noqa: ANN401 - a process that was forked
+    """`Popen.poll`, by which `is_alive` and `exitcode` ask."""
+    if self.returncode is None and not _has_ended(self.pid):
+        point("try")
+    found: int | None = _poll(self, flag)
+    return found
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a child's exit code can be seen; it stays to be seen."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
+
+
+def send_signal(self: Any, number: int) -> None:  # noqa: ANN401 - a process that was forked
+    """`Popen._send_signal`: `terminate` and `kill`, also of one that is known to have ended."""
+    if self.returncode is not None:
+        point("signal")
+    _send_signal(self, number)
+
+
+def clean_up() -> None:
+    """`multiprocessing.process._cleanup`: joins who has ended, which is no step of anybody's."""
     with steering.unannounced():
-        return bool(_is_alive(self))
+        _clean_up()
+
+
+def leave(status: int) -> NoReturn:
+    """`os._exit`."""
+    point("exit")
+    _exit(status)
 
 
 def kill(pid: int, number: int, /) -> None:
@@ -181,13 +194,14 @@ def kill(pid: int, number: int, /) -> None:
 
 def install() -> None:
     """Hook `multiprocessing` and `os.kill`."""
-    for name, hook in {"_send": send, "_recv": recv, "poll": poll, "close": close}.items():
+    for name, hook in {"_send": send, "_recv": recv, "close": close}.items():
         setattr(_Connection, name, hook)
-    for name, hook in {"start": start, "run": run, "join": join, "is_alive": is_alive}.items():
+    for name, hook in {"start": start, "run": run, "join": join}.items():
         setattr(_Process, name, hook)
-    semaphore: Any = synchronize.SemLock
-    semaphore._make_methods = make_methods  # noqa: SLF001 - where a semaphore gets its methods
-    semaphore.__enter__ = enter_semaphore
-    semaphore.__exit__ = leave_semaphore
-    connection.wait = wait  # type: ignore[assignment]  # the annotation of the real one is wider
-    os.kill = kill
+    identity.give_stable_hash(_Process)
+    for name, hook in {"poll": poll, "_send_signal": send_signal}.items():
+        setattr(popen_fork.Popen, name, hook)
+    vars(process)["_cleanup"] = clean_up
+    vars(_multiprocessing)["SemLock"] = SemLock
+    vars(connection)["wait"] = wait
+    vars(os).update(kill=kill, _exit=leave)

@@ -292,6 +292,7 @@ def riding(body: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return body(*args, **kwargs)
         finally:
+            point("end")
             leave()
 
     return ride

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _allocate: Final = _thread.allocate_lock
 _allocate_reentrant: Final = _thread.RLock
 _sleep: Final = time.sleep
+_shutdown: Final[Any] = vars(threading)["_shutdown"]
 _start_new_thread: Final = _thread.start_new_thread
 _start_joinable: Final[Any] = getattr(_thread, "start_joinable_thread", None)
 _handle: Final[Any] = getattr(_thread, "_ThreadHandle", None)
@@ -43,20 +44,54 @@ def _is_new(birth: tuple[steering.Rider, int] | None) -> bool:
     return birth is not None and birth[0] is steering.rider() and birth[0].steps == birth[1]
 
 
-class Lock:
+class _Hooked:
+    """A lock that keeps a real one inside."""
+
+    __slots__ = ("__weakref__", "_born", "_inner", "_triers")
+
+    def __init__(self, inner: Any) -> None:  # noqa: ANN401 - a real lock
+        """Stand for a real lock."""
+        self._inner = inner
+        self._born = _birth()
+        self._triers = 0  # how many are about to look at it without waiting for it, or not for long
+
+    def _announce(self, blocking: bool, timeout: float) -> None:  # noqa: FBT001 - as in C
+        """The point of whoever wants to take it."""
+        if not _is_new(self._born):
+            if blocking and timeout == -1:
+                point("acquire")
+            else:
+                self._glance("acquire" if blocking else "try")
+
+    def _glance(self, op: str = "try") -> None:
+        """The point of whoever can see whether somebody has it, and before whom a release has a point."""
+        self._triers += 1
+        point(op)
+        self._triers -= 1
+
+    def _attempt(self, seconds: float) -> bool:
+        return bool(self._inner.acquire(True, seconds))  # noqa: FBT003 - as in C
+
+    def _at_fork_reinit(self) -> None:
+        self._inner._at_fork_reinit()  # noqa: SLF001 - it stands for this one
+
+    def __repr__(self) -> str:
+        """As the real one."""
+        return repr(self._inner)
+
+
+class Lock(_Hooked):
     """`_thread.lock`."""
 
-    __slots__ = ("__weakref__", "_born", "_inner")
+    __slots__ = ()
 
     def __init__(self, inner: Any = None) -> None:  # noqa: ANN401 - a real lock
         """Be free, or stand for a real lock."""
-        self._inner: Any = _allocate() if inner is None else inner
-        self._born = _birth()
+        super().__init__(_allocate() if inner is None else inner)
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002 - as in C
         """Take it; see `threading.Lock.acquire`."""
-        if not _is_new(self._born):
-            point("acquire" if blocking else "try")
+        self._announce(blocking, timeout)
         if not blocking or (timeout <= 0 and timeout != -1):
             return bool(self._inner.acquire(blocking, timeout))
         return bool(self._inner.acquire(False)) or steering.contend(  # noqa: FBT003 - as in C
@@ -68,16 +103,15 @@ class Lock:
 
     def release(self) -> None:
         """Let go of it; see `threading.Lock.release`."""
+        if self._triers:
+            point("release")
         self._inner.release()
         point("released")
 
     def locked(self) -> bool:
         """Whether somebody has it."""
-        point("try")
+        self._glance()
         return bool(self._inner.locked())
-
-    def _at_fork_reinit(self) -> None:
-        self._inner._at_fork_reinit()  # noqa: SLF001 - it stands for this one
 
     __enter__ = acquire
     acquire_lock = acquire
@@ -88,44 +122,38 @@ class Lock:
         """Let go of it."""
         self.release()
 
-    def __repr__(self) -> str:
-        """As the real one."""
-        return repr(self._inner)
 
-
-class RLock:
+class RLock(_Hooked):
     """`_thread.RLock`."""
 
-    __slots__ = ("__weakref__", "_born", "_inner")
+    __slots__ = ()
 
     def __init__(self, inner: Any = None) -> None:  # noqa: ANN401 - a real lock
         """Be free, or stand for a real lock."""
-        self._inner: Any = _allocate_reentrant() if inner is None else inner
-        self._born = _birth()
+        super().__init__(_allocate_reentrant() if inner is None else inner)
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002 - as in C
         """Take it; see `threading.RLock.acquire`."""
         if self._inner._is_owned():  # noqa: SLF001 - it stands for this one
             return bool(self._inner.acquire(blocking, timeout))
-        if not _is_new(self._born):
-            point("acquire" if blocking else "try")
+        self._announce(blocking, timeout)
         if not blocking or (timeout <= 0 and timeout != -1):
             return bool(self._inner.acquire(blocking, timeout))
         return bool(self._inner.acquire(False)) or steering.contend(  # noqa: FBT003 - as in C
             self._attempt, None if timeout == -1 else timeout
         )
 
-    def _attempt(self, seconds: float) -> bool:
-        return bool(self._inner.acquire(True, seconds))  # noqa: FBT003 - as in C
-
     def release(self) -> None:
         """Let go of it once; see `threading.RLock.release`."""
+        if self._triers and self._inner._is_owned():  # noqa: SLF001 - it stands for this one
+            point("release")
         self._inner.release()
         if not self._inner._is_owned():  # noqa: SLF001 - it stands for this one
             point("released")
 
     def locked(self) -> bool:
-        """Whether somebody has it."""
+        """Whether somebody has it (3.14)."""
+        self._glance()
         return bool(self._inner.locked())
 
     # What `threading.Condition` uses.
@@ -148,18 +176,11 @@ class RLock:
         for _ in range(state[0] - 1):
             self._inner.acquire()
 
-    def _at_fork_reinit(self) -> None:
-        self._inner._at_fork_reinit()  # noqa: SLF001 - the same
-
     __enter__ = acquire
 
     def __exit__(self, *_: object) -> None:
         """Let go of it."""
         self.release()
-
-    def __repr__(self) -> str:
-        """As the real one."""
-        return repr(self._inner)
 
 
 class SimpleQueue(_queue.SimpleQueue):  # type: ignore[type-arg]  # of whatever is put
@@ -278,11 +299,17 @@ def sleep(seconds: float, /) -> None:
 _REAL: Final = (type(_allocate()), _allocate_reentrant)
 
 
+def shutdown() -> None:
+    """`threading._shutdown`, with which a worker process waits for its threads."""
+    with steering.blocked():
+        _shutdown()
+
+
 def install() -> None:
     """Hook `threading`, and what asks it for locks from now on; those it has made for itself, too."""
     changes: dict[str, Any] = {
         "Lock": Lock, "_LockType": Lock, "_allocate_lock": Lock, "_CRLock": RLock,
-        "_ThreadHandle": ThreadHandle, "_set_sentinel": set_sentinel,
+        "_ThreadHandle": ThreadHandle, "_set_sentinel": set_sentinel, "_shutdown": shutdown,
         "_start_joinable_thread": start_joinable_thread, "_start_new_thread": start_new_thread,
     }  # fmt: skip
     for name, thing in changes.items():
