@@ -80,6 +80,8 @@ class Pool:
         self._workers: set[WorkerProcess] = set()
         self._lost: set[WorkerProcess] = set()  # Reported by their carriers.
         self._starting = 0  # Workers being started. The lock is free meanwhile.
+        # Until 3.12, two threads that join a third at once can trip over each other, in `Thread._stop`.
+        self._joining = threading.RLock()
         self._changed = threading.Condition(self.lock)  # Notified when workers were started, or are gone.
         self._stalled = 0  # Carriers that are calling callbacks.
         self._closing = False
@@ -129,7 +131,8 @@ class Pool:
             self._changed.wait_for(lambda: self._starting == 0)
             manager = self.manager
         if manager is not None:
-            manager.join()
+            with self._joining:
+                manager.join()
 
     def _is_inside(self) -> bool:
         """Whether this is a thread of the pool, which cannot wait for its own end. Wants the lock."""
@@ -166,6 +169,7 @@ class Pool:
         """In a forked child: nothing of this is ours, and some other thread may have held the locks."""
         self.lock = threading.RLock()
         self._changed = threading.Condition(self.lock)
+        self._joining = threading.RLock()
         self._abandoned = True
         self._starting = 0
         self._wake_up = self.manager = None

@@ -132,6 +132,8 @@ class Crew:
         self.owner: weakref.ref[ThreadPoolExecutor] | None = None
         # Both bear re-entry: a finaliser that submits may run anywhere, also in the middle of `submit`.
         self.lock = threading.RLock()
+        # Until 3.12, two threads that join a third at once can trip over each other, in `Thread._stop`.
+        self._joining = threading.RLock()
         self.queue: queue.SimpleQueue[WorkItem[Any] | None] = queue.SimpleQueue()
         self.threads: set[threading.Thread] = set()
         self._size = size
@@ -182,13 +184,14 @@ class Crew:
         if threading.current_thread() in self.threads:
             return
         joined: set[threading.Thread] = set()
-        while (
-            unjoined := self._snapshot() - joined
-        ):  # A thread whose callback stalls may still start another.
-            for thread in unjoined:
-                if thread.is_alive():
-                    thread.join()
-            joined |= unjoined
+        with self._joining:
+            while (
+                unjoined := self._snapshot() - joined
+            ):  # A thread whose callback stalls may still start another.
+                for thread in unjoined:
+                    if thread.is_alive():
+                        thread.join()
+                joined |= unjoined
 
     def owner_is_gone(self, _: weakref.ref[ThreadPoolExecutor]) -> None:
         """Send the threads home after the last piece of work; nobody is left to submit more.
@@ -198,8 +201,9 @@ class Crew:
         self.queue.put(None)
 
     def abandon(self) -> None:
-        """In a forked child: the threads are not here, and some other thread may have held the lock."""
+        """In a forked child: the threads are not here, and some other thread may have held the locks."""
         self.lock = threading.RLock()
+        self._joining = threading.RLock()
         self.threads.clear()
         self._refusal = (
             RuntimeError,
