@@ -45,7 +45,7 @@ _OPTIONS: tuple[tuple[str, str, str, str], ...] = (
         "executor-arena",
         "",
         "NAME,...",
-        "where programs run: real, simulated (default: wherever it is possible)",
+        "where programs run: real, steered, simulated (default: real, simulated, and steered to confirm)",
     ),
     (
         "executor-schedules",

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 from harness.arenas.real.arena import RealArena
 from harness.arenas.real.journal import Journal
 from harness.arenas.simulated.arena import SimulatedArena
+from harness.arenas.steered.arena import SteeredArena
 from harness.check.profile import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from harness.values.granularity import Granularity
 
 _SCRATCH = "exh-run-"
 
@@ -37,6 +40,7 @@ class Venues:
         self._scratch: Path | None = None
         self._real: RealArena | None = None
         self._simulated: SimulatedArena | None = None
+        self._steered: dict[Granularity, SteeredArena] = {}
 
     @property
     def real(self) -> RealArena:
@@ -62,6 +66,19 @@ class Venues:
             self._simulated = SimulatedArena(scratch, journal, import_from=self._import_from)
         return self._simulated
 
+    def steered(self, granularity: Granularity) -> SteeredArena:
+        """The steered arena with hooks at this granularity.
+
+        Raises:
+            UsageError: the journal cannot be written.
+        """
+        if granularity not in self._steered:
+            scratch, journal = self._open()
+            self._steered[granularity] = SteeredArena(
+                scratch, journal, import_from=self._import_from, granularity=granularity
+            )
+        return self._steered[granularity]
+
     def _open(self) -> tuple[Path, Journal]:
         if self._journal is None or self._scratch is None:
             self._look_back()
@@ -81,7 +98,7 @@ class Venues:
 
     def close(self) -> None:
         """Leave nothing behind."""
-        for arena in (self._real, self._simulated):
+        for arena in (self._real, self._simulated, *self._steered.values()):
             if arena is not None:
                 arena.close()
         if self._journal is not None:

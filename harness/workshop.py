@@ -22,7 +22,7 @@ from harness.check.profile import UsageError, profile_named, seconds
 from harness.check.replay import replay, replay_course, unfair
 from harness.check.resolve import STANDARD, peers_of, resolve, shape_of
 from harness.check.search import Search
-from harness.check.trial import RealTrial, SimulatedTrial
+from harness.check.trial import RealTrial, SimulatedTrial, SteeredTrial
 from harness.generation.machines import themes_for
 from harness.plugin import executors, flag, option, random_seed
 from harness.progress import Progress
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from harness.check.finding import ArenaName
     from harness.check.replay import Replay
+    from harness.check.trial import Trial
 
 BAD_INPUT = (UsageError, SubjectError, SpecsError)
 _LEAST_SHARE = 2.0  # seconds that an item gets even if earlier ones used the budget up
@@ -86,7 +87,9 @@ class Workshop:
         self._baseline = Baseline(self._here / baseline) if baseline else None
         self._report = self._read_report()
         self._plan = self._read_plan()
-        self._arenas = chosen_arenas(option(config, "executor-arena"))
+        chosen = chosen_arenas(option(config, "executor-arena"))
+        self._arenas = chosen or ("real", "simulated")
+        self._confirms = not chosen or "steered" in chosen
         text = option(config, "executor-replay")
         self._token = self._read_token(text) if text else None
         if self._token is not None:
@@ -239,21 +242,31 @@ class Workshop:
 
     def _search(self, job: Job) -> Search:
         slug = job.name.replace(":", "-").replace("/", "-")
-        real = job.arena == "real"
+        simulated = job.arena == "simulated"
         return Search(
-            trial=self._real_trial(job.subject) if real else self._simulated_trial(job.subject),
-            subject=job.subject, theme=job.theme,
-            profile=self.profile, programs=self.profile.programs if real else self.profile.simulated,
+            trial=self._trial(job), subject=job.subject, theme=job.theme, profile=self.profile,
+            programs=self.profile.simulated if simulated else self.profile.programs,
             seed=self.seed, law=self.law, share=self._share(), tell=self._tell, shout=self._progress.tell,
-            compared=self._comparing(job.subject) if real else None,
+            compared=self._comparing(job.subject) if job.arena == "real" else None,
             folder=None if self._explicit else self._home / "examples" / slug,
         )  # fmt: skip
+
+    def _trial(self, job: Job) -> Trial:
+        match job.arena:
+            case "real":
+                return self._real_trial(job.subject)
+            case "steered":
+                arena = self._venues.steered(self._plan.granularity)
+                return SteeredTrial(arena, job.subject, self.patience, seed=self.seed)
+            case "simulated":
+                return self._simulated_trial(job.subject)
 
     def _real_trial(self, subject: Subject) -> RealTrial:
         return RealTrial(self._venues.real, subject, self.patience)
 
     def _simulated_trial(self, subject: Subject) -> SimulatedTrial:
-        return SimulatedTrial(self._venues.simulated, subject, self._plan)
+        steered = self._venues.steered if self._confirms else None
+        return SimulatedTrial(self._venues.simulated, subject, self._plan, steered)
 
     def _comparing(self, subject: Subject) -> Peers:
         return Peers(

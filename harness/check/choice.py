@@ -46,13 +46,13 @@ def _picked(name: str, rules: Mapping[str, Rule]) -> dict[str, Rule]:
 
 
 def chosen_arenas(text: str) -> tuple[ArenaName, ...]:
-    """The arenas that a list names; without one, all.
+    """The arenas that a list names.
 
     Raises:
         UsageError: there is no such arena.
     """
     names = [part.strip() for part in text.split(",") if part.strip()]
-    return tuple(dict.fromkeys(one_of(ARENAS, name, "arena") for name in names)) or ARENAS
+    return tuple(dict.fromkeys(one_of(ARENAS, name, "arena") for name in names))
 
 
 def one_of(known: tuple[_Name, ...], text: str, what: str) -> _Name:

@@ -9,11 +9,12 @@ from harness.arenas.real.arena import Patience
 from harness.arenas.steered.order import order_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from harness.arenas.simulated.world import Run
     from harness.arenas.steered.arena import SteeredArena
+    from harness.values.course import Step
     from harness.values.history import History
+    from harness.values.program import Program
     from harness.values.subject import Subject
 
 
@@ -34,7 +35,8 @@ class Confirmation:
 def confirm(  # noqa: PLR0913 - a run, the place for it, what to look for, and how long
     arena: SteeredArena,
     subject: Subject,
-    run: Run,
+    program: Program,
+    steps: Sequence[Step],
     shows: Callable[[History], bool],
     *,
     tries: int = 5,
@@ -42,12 +44,12 @@ def confirm(  # noqa: PLR0913 - a run, the place for it, what to look for, and h
 ) -> Confirmation:
     """Make real threads take the order of a simulated run, so often, and count what `shows` the same failure.
 
-    `run` is the run of the shrunk schedule, in a world of the granularity of the arena. Each try ends: nobody
-    is held for more than a fraction of a second, and what hangs is told by the arena's evidence.
+    The `steps` are those of the shrunk schedule, in a world of the granularity of the arena. Each try ends:
+    nobody is held for more than a fraction of a second, and what hangs is told by the arena's evidence.
 
     Raises:
         SubjectError: the subject's constructor fails.
     """
-    order = order_of(run)
-    histories = (arena.follow(subject, run.program, patience or Patience(), order) for _ in range(tries))
+    order = order_of(program, steps)
+    histories = (arena.follow(subject, program, patience or Patience(), order) for _ in range(tries))
     return Confirmation(confirmed=sum(map(shows, histories)), tried=tries)

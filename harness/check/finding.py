@@ -11,7 +11,7 @@ from harness.values.course import Course  # noqa: TC001 - the codec reads the ty
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ArenaName: TypeAlias = Literal["real", "simulated"]
+ArenaName: TypeAlias = Literal["real", "steered", "simulated"]
 
 ARENAS: tuple[ArenaName, ...] = get_args(ArenaName)
 
@@ -27,7 +27,8 @@ class Finding:
 
     `standing` is ``deviation`` for a known departure of CPython's (then `deviation` and `issue` name it) and
     ``unconfirmed`` for one that rests on a clock and was not seen again. `reproduced` of
-    `tried` replays failed. In the simulated arena there is a `course`; its `steps` are drawn for a person.
+    `tried` replays failed. In the simulated arena there is a `course`; its `steps` are drawn for a person;
+    `confirmed` of so many `attempts` to bring it about on real threads and processes succeeded.
     """
 
     rule: str
@@ -53,6 +54,8 @@ class Finding:
     arena: ArenaName = "real"
     course: Course | None = None
     steps: tuple[str, ...] = ()
+    confirmed: int = 0
+    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

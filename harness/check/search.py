@@ -21,6 +21,7 @@ from harness.check.schedule_picture import draw_schedule
 from harness.generation.draw import Enough, digest_of, draw, recall, shrink
 from harness.judge.excuse import concerns, excuse
 from harness.judge.judge import applies, judge
+from harness.values.course import Observation
 from harness.values.history import Stuck
 from harness.values.rule import Level
 from harness.values.token import Token
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from harness.check.law import Law
     from harness.check.profile import Profile
     from harness.check.trial import Trial
-    from harness.values.course import Observation
     from harness.values.deviation import Deviation
     from harness.values.program import Program
     from harness.values.subject import Subject
@@ -318,7 +318,19 @@ class Search:
             # In haste something else was taken for it: go back to what was really seen.
             sighting.program, sighting.seen, sighting.witness = first.program, first.seen, first.witness
             reproduced, tried = self._reproduce(sighting, deadline)
-        return self._present(sighting, reproduced, tried)
+        finding = self._present(sighting, reproduced, tried)
+        if reproduced and time.monotonic() < self._begun + self.share * _OVERTIME:
+            finding = self._try_for_real(sighting, finding)
+        return finding
+
+    def _try_for_real(self, sighting: Sighting, finding: Finding) -> Finding:
+        """See whether a simulated failure happens on real threads and processes, if the trial can tell."""
+        rule = sighting.witness.rule
+        found = self.trial.confirm(
+            sighting.program, sighting.seen,
+            lambda history: (rule, None) in self._broken(Observation(history)),
+        )  # fmt: skip
+        return finding if found is None else replace(finding, confirmed=found.confirmed, attempts=found.tried)
 
     def _reduce(self, sighting: Sighting, deadline: float) -> None:
         """Reduce the program as a value; the best seen is kept when time is up."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from harness.arenas.real.arena import Patience, SubjectError
 from harness.arenas.simulated.arena import Effort
 from harness.arenas.simulated.plan import Plan
+from harness.check.confirm import Confirmation, confirm
 from harness.check.shrink_schedule import shrink_schedule
 from harness.values.course import Observation
 from harness.values.history import History, Slow
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
     from harness.arenas.real.arena import RealArena
     from harness.arenas.simulated.arena import SimulatedArena
+    from harness.arenas.steered.arena import SteeredArena
     from harness.check.finding import ArenaName
     from harness.values.course import Course, Step
+    from harness.values.granularity import Granularity
     from harness.values.program import Program
     from harness.values.schedule import Schedule
     from harness.values.subject import Subject
@@ -33,6 +36,7 @@ _TRIES: Final = 3  # of a candidate on real threads, when the failure does not s
 _HASTE: Final = Patience(glance=0.02, settle=0.05, hang=0.06, slow=5.0)
 _SECOND_LOOKS: Final = 2  # of an item at programs that were too slow to tell: each may take half a minute
 _AROUND: Final = 150  # schedules near a failing one, of a candidate for a smaller program
+_LARGEST_NOISE: Final = 1 << 32
 _SHRINKING: Final = 600  # runs for a shorter schedule
 
 
@@ -80,6 +84,11 @@ class Trial(Protocol):
 
     def narrate(self, program: Program, like: Observation) -> tuple[Step, ...]:
         """The steps of a run, where they are known."""
+
+    def confirm(
+        self, program: Program, like: Observation, shows: Callable[[History], bool]
+    ) -> Confirmation | None:
+        """Whether what was seen in a world happens on real threads and processes; None if nobody can tell."""
 
 
 @dataclass(slots=True)
@@ -134,11 +143,32 @@ class RealTrial:
         """None: nobody was looking."""
         return ()
 
+    def confirm(
+        self,
+        program: Program,  # noqa: ARG002 - it was seen there
+        like: Observation,  # noqa: ARG002 - as above
+        shows: Callable[[History], bool],  # noqa: ARG002 - as above
+    ) -> Confirmation | None:
+        """Nothing is left to be confirmed."""
+        return None
+
     def _run(self, program: Program, patience: Patience) -> Observation:
-        try:
-            return Observation(self.run_in.run(self.subject, program, patience))
-        except SubjectError as error:  # it could be built before: nothing is known of this program
-            return Observation(History(program=program), doubt=str(error))
+        return _observed(lambda: self.run_in.run(self.subject, program, patience), program)
+
+
+@dataclass(slots=True)
+class SteeredTrial(RealTrial):
+    """On real threads and processes that are shaken: each run by other noise, drawn from a seed."""
+
+    run_in: SteeredArena
+    arena: ArenaName = "steered"
+    seed: int = 0
+    _runs: int = 0
+
+    def _run(self, program: Program, patience: Patience) -> Observation:
+        self._runs += 1
+        noise = (self.seed + self._runs) % _LARGEST_NOISE
+        return _observed(lambda: self.run_in.run(self.subject, program, patience, noise_seed=noise), program)
 
 
 @dataclass(slots=True)
@@ -148,6 +178,7 @@ class SimulatedTrial:
     run_in: SimulatedArena
     subject: Subject
     plan: Plan
+    steered: Callable[[Granularity], SteeredArena] | None = None
     arena: ArenaName = "simulated"
     repeats: int = 20
     looks: int = 20
@@ -205,6 +236,18 @@ class SimulatedTrial:
         seen, *_ = self._follow(program, _course_of(like), Plan(following="replay", all=True, steps=True))
         return seen.steps
 
+    def confirm(
+        self, program: Program, like: Observation, shows: Callable[[History], bool]
+    ) -> Confirmation | None:
+        """On the steered rung, if there is one here."""
+        if self.steered is None:
+            return None
+        try:
+            arena = self.steered(_course_of(like).granularity)
+            return confirm(arena, self.subject, program, self.narrate(program, like), shows)
+        except SubjectError:
+            return None
+
     def _follow(
         self, program: Program, course: Course, plan: Plan, effort: Effort | None = None
     ) -> Iterator[Observation]:
@@ -213,6 +256,14 @@ class SimulatedTrial:
             seed=_seed(self.plan.seed, program),
         )  # fmt: skip
         return self.run_in.explore(self.subject, program, plan, effort)
+
+
+def _observed(run: Callable[[], History], program: Program) -> Observation:
+    """What a run showed; if there was no executor, although it could be built before, that is all."""
+    try:
+        return Observation(run())
+    except SubjectError as error:
+        return Observation(History(program=program), doubt=str(error))
 
 
 def _course_of(seen: Observation) -> Course:

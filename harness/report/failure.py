@@ -55,7 +55,8 @@ def one_failure(item: Item, finding: Finding, rule: Rule) -> str:
     lines += [
         "",
         f"  reproduced {finding.reproduced} of {finding.tried}"
-        + (" with this schedule" if finding.course is not None else ""),
+        + (" with this schedule" if finding.course is not None else "")
+        + _for_real(finding),
         f"  again   {again} {finding.short}   (on this machine)",
         f"          {again} {finding.token}",
     ]
@@ -67,6 +68,15 @@ def _where_run(finding: Finding) -> str:
     if course is None:
         return f"{finding.arena} arena"
     return f"{finding.arena} arena ({course.granularity}, found by {course.strategy})"
+
+
+def _for_real(finding: Finding) -> str:
+    """Whether what was simulated was seen on real threads and processes as well."""
+    if not finding.attempts:
+        return ""
+    if not finding.confirmed:
+        return f"; simulated only: 0 of {finding.attempts} on real threads and processes"
+    return f"; on real threads and processes {finding.confirmed} of {finding.attempts}"
 
 
 def _schedule(finding: Finding, course: Course) -> list[str]:

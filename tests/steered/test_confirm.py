@@ -100,7 +100,7 @@ def test_a_race_is_confirmed(steered: Steered, race: tuple[str, Run]) -> None:
     """Real threads that are held at the points of the schedule fail as the simulated ones did."""
     name, run = race
     arena = steered(RACES[name][0])
-    found = confirm(arena, _subject(BROKEN[name]), run, _hangs, tries=TRIES)
+    found = confirm(arena, _subject(BROKEN[name]), run.program, run.trace.steps(), _hangs, tries=TRIES)
     assert found.tried == TRIES
     assert found.confirmed >= TRIES - 1
 
@@ -109,7 +109,7 @@ def test_a_mended_race_is_never_confirmed(steered: Steered, race: tuple[str, Run
     """With the lock in its place, the same order of operations cannot be forced on real threads."""
     name, run = race
     arena = steered(RACES[name][0])
-    found = confirm(arena, _subject(f"Mended{name}"), run, _hangs, tries=TRIES)
+    found = confirm(arena, _subject(f"Mended{name}"), run.program, run.trace.steps(), _hangs, tries=TRIES)
     assert found == Confirmation(confirmed=0, tried=TRIES)
     assert str(found) == "simulated only"
 
@@ -152,7 +152,7 @@ def test_a_run_of_a_correct_pool_is_followed_to_its_end(
     run = world.run(program, calm)
     world.close()
     arena = steered(granularity)
-    history = arena.follow(_subject(target, kind), program, Patience(), order_of(run))
+    history = arena.follow(_subject(target, kind), program, Patience(), order_of(program, run.trace.steps()))
     assert _came_to_its_end(history)
     assert arena.missed == 0
 

@@ -40,7 +40,17 @@ class Pool(ThreadPoolExecutor):
 UNRELATED = "\n".join(f"UNRELATED_{number} = {number}" for number in range(10))
 MENDED = RACY.replace("future.__class__ = Hasty", "pass")
 NAMED = ("--executor", "racy:Pool", "--executor-arena", "simulated", "--executor-rules", "SHD-03")
-SEARCH = (*NAMED, "-k", "lifecycle", "--executor-seed", "1", "--executor-budget", "60s")
+SEARCH = (
+    *NAMED,
+    "-k",
+    "lifecycle",
+    "--executor-seed",
+    "1",
+    "--executor-schedules",
+    "40",
+    "--executor-budget",
+    "60s",
+)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +120,7 @@ def test_a_subject_beyond_control_is_skipped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "sentence"),
     [
-        ("arena", "lunar", "there is no arena 'lunar': take one of real, simulated"),
+        ("arena", "lunar", "there is no arena 'lunar': take one of real, steered, simulated"),
         ("strategy", "best", "there is no strategy 'best': take one of portfolio, random,"),
         ("granularity", "fine", "there is no granularity 'fine': take one of synchronisation,"),
         ("schedules", "many", "'many' is no number of schedules: give a whole number, 1 or more"),

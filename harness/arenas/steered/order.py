@@ -6,7 +6,10 @@ import multiprocessing
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from harness.arenas.simulated.world import Run
+    from collections.abc import Sequence
+
+    from harness.values import course
+    from harness.values.program import Program
 
 GO_ON: Final = "go on"
 """What a thread is about to do that was stopped in the middle of an operation: try it again."""
@@ -25,19 +28,18 @@ class Step(NamedTuple):
 Order: TypeAlias = tuple[Step, ...]
 
 
-def order_of(run: Run) -> Order:
+def order_of(program: Program, steps: Sequence[course.Step]) -> Order:
     """The steps of a simulated run; those of worker processes only if they are forked, and have the hooks."""
-    workers = all((pool.start or multiprocessing.get_start_method()) == "fork" for pool in run.program.pools)
-    log, roles = run.trace.log, run.trace.roles
-    steps = []
-    for place, (index, op, _) in enumerate(log):
-        if op in _UNSEEN or (op == "kill" and not _struck(log, place)):
+    workers = all((pool.start or multiprocessing.get_start_method()) == "fork" for pool in program.pools)
+    order = []
+    for place, step in enumerate(steps):
+        if step.op in _UNSEEN or (step.op == "kill" and not _struck(steps, place)):
             continue
-        if workers or not roles[index].startswith("P"):
-            steps.append(Step(roles[index], op))
-    return tuple(steps)
+        if workers or not step.role.startswith("P"):
+            order.append(Step(step.role, step.op))
+    return tuple(order)
 
 
-def _struck(log: list[tuple[int, str, int]], place: int) -> bool:
+def _struck(steps: Sequence[course.Step], place: int) -> bool:
     """Whether a kill found its victim alive."""
-    return log[place + 1 : place + 2] != [] and log[place + 1][1] == "gone"
+    return place + 1 < len(steps) and steps[place + 1].op == "gone"
