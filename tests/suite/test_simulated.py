@@ -19,14 +19,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 
 class Hasty(Future):
-    def cancel(self):
-        if self.running() or self.done():
-            return self.cancelled()
-        with self._condition:  # the task may have begun meanwhile
-            self._state = "CANCELLED"
+    def set_result(self, result):
+        with self._condition:
+            self._state = "FINISHED"
             self._condition.notify_all()
+        for _ in range(6):
+            self.running()
+        with self._condition:  # somebody may have looked meanwhile
+            self._result = result
         self._invoke_callbacks()
-        return True
 
 
 class Pool(ThreadPoolExecutor):
@@ -35,11 +36,18 @@ class Pool(ThreadPoolExecutor):
         future.__class__ = Hasty
         return future
 """
-"""A pool in which a future that has begun can be cancelled, for a moment: as if a shutdown had done it."""
+"""A pool whose futures are done for a moment before they have a result."""
 
 UNRELATED = "\n".join(f"UNRELATED_{number} = {number}" for number in range(10))
 MENDED = RACY.replace("future.__class__ = Hasty", "pass")
-NAMED = ("--executor", "racy:Pool", "--executor-arena", "simulated", "--executor-rules", "SHD-03")
+NAMED = (
+    "--executor",
+    "racy:Pool",
+    "--executor-arena",
+    "simulated",
+    "--executor-rules",
+    "RES-01,RES-10,RES-16",
+)
 SEARCH = (
     *NAMED,
     "-k",
@@ -74,7 +82,7 @@ def test_a_race_is_found_shown_and_brought_back(found: Run, folder: Path) -> Non
     assert re.search(r"schedule: \d+ decisions? \(>\) that another goes on", found.out), found.out
     assert re.search(r"^ +> \d+ \|", found.out, re.MULTILINE), found.out
     assert "reproduced 20 of 20 with this schedule" in found.out
-    token = found.tokens["SHD-03"]
+    rule, token = next(iter(found.tokens.items()))
     course = Token.from_text(token).course
     assert course is not None
     assert len(course.schedule) <= 160  # noqa: PLR2004 - what a person can look through
@@ -82,17 +90,17 @@ def test_a_race_is_found_shown_and_brought_back(found: Run, folder: Path) -> Non
 
     again = run_harness(folder, *NAMED, "--executor-replay", token, PYTHONHASHSEED="7")
     assert again.status == 1, again.out
-    assert "broke SHD-03 in 20 of 20 runs with this schedule, exactly repeated" in again.out
+    assert f"broke {rule} in 20 of 20 runs with this schedule, exactly repeated" in again.out
 
     (folder / "racy.py").write_text(UNRELATED + RACY)
     edited = run_harness(folder, *NAMED, "--executor-replay", token)
     assert edited.status == 1, edited.out
-    assert re.search("found again: broke SHD-03 after [0-9]+ schedules? near this one", edited.out)
+    assert re.search(f"found again: broke {rule} after [0-9]+ schedules? near this one", edited.out)
 
     (folder / "racy.py").write_text(MENDED)
     mended = run_harness(folder, *NAMED, "--executor-replay", token)
     assert mended.status == 0, mended.out
-    assert "SHD-03 not found in 3000 schedules near this one" in mended.out
+    assert f"{rule} not found in 3000 schedules near this one" in mended.out
 
 
 def test_the_results_say_how_many_schedules_there_were(found: Run, folder: Path) -> None:
@@ -103,8 +111,9 @@ def test_the_results_say_how_many_schedules_there_were(found: Run, folder: Path)
     assert item["arena"] == "simulated"
     assert counts["run"] >= counts["distinct"] >= counts["classes"] >= counts["histories"] > 0
     assert f"schedules: {counts['run']}, of which {counts['distinct']} distinct" in found.out
-    row = next(each for each in written["results"] if each["rule"] == "SHD-03")
-    assert (row["verdict"], row["arenas"]) == ("violated", ["simulated"])
+    rows = [each for each in written["results"] if each["verdict"] == "violated"]
+    assert {each["rule"] for each in rows} == set(found.tokens)
+    assert all(each["arenas"] == ["simulated"] for each in rows)
 
 
 def test_a_subject_beyond_control_is_skipped(tmp_path: Path) -> None:
