@@ -282,12 +282,13 @@ class Case:
     def _shut_since(self) -> dict[str, int]:
         return {
             executor: min([
-                self._shut_by_callback(executor), *(call.begin for call in self.shutdowns(executor))
+                self.shut_by_callback(executor), *(call.begin for call in self.shutdowns(executor))
             ])
             for executor in self.pools
         }  # fmt: skip
 
-    def _shut_by_callback(self, executor: str) -> int:
+    def shut_by_callback(self, executor: str) -> int:
+        """When a callback first shut this executor down."""
         stamps = [FOREVER]
         for call in self.of(op.AddCallback):
             step = call.step

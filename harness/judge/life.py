@@ -92,12 +92,22 @@ def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]
         return "SHD-10", ""
     if not getattr(stuck.step, "wait", True):
         return "SHD-02", ""
-    unsendable = any(
-        track.task.script.argument < 0 for track in case.tracks.values() if track.executor == executor
-    )
-    if case.left_by_exception(executor) and not unsendable and case.deaths[executor] == FOREVER:
+    unsendable = _something_unsendable(case, executor)
+    if _lost_its_thread(case, executor) and case.deaths[executor] == FOREVER:
         return "RES-13", ""
     return "SHD-01", "unpicklable" if unsendable else ""
+
+
+def _lost_its_thread(case: Case, executor: str) -> bool:
+    """Whether a worker may have left because of its task, and nothing else is more likely to blame."""
+    return bool(case.left_by_exception(executor)) and not _something_unsendable(case, executor)
+
+
+def _something_unsendable(case: Case, executor: str) -> bool:
+    """Whether this executor was given something that cannot be pickled, which may harm the rest."""
+    return case.subject.kind != "thread" and any(
+        track.task.script.argument < 0 for track in case.tracks.values() if track.executor == executor
+    )
 
 
 def _death_rule(case: Case, executor: str, rule: str) -> str:
@@ -130,7 +140,7 @@ def _hanging_read(case: Case, stuck: Call, name: str) -> tuple[str, str]:
     explanations = (
         ("PKL-01", track.task.script.argument < 0),
         ("PKL-02", unreturnable and case.subject.kind != "thread"),
-        ("RES-13", bool(case.left_by_exception(track.executor))),
+        ("RES-13", _lost_its_thread(case, track.executor)),
         ("INV-02", track.task.left < FOREVER),
         ("SHD-10", case.cancelling_since(track.executor) < FOREVER),
         ("SHD-02", case.shut_since(track.executor) < stuck.begin),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from harness.values.verdict import Witness
 
+_TRIPPED = (("AssertionError", ""), ("RuntimeError", "release unlocked lock"))  # what `Thread.join` may raise
 _PIPE = 1 << 16  # bytes a pipe holds: a larger result is written in several pieces
 
 
@@ -103,7 +104,7 @@ def _first_item(step: Call) -> int:
 
 
 def earlier_shutdown_did_not_wait(case: Case, witness: Witness) -> bool:
-    """A `shutdown(wait=False)` came before the waiting one that returned too soon."""
+    """A `shutdown(wait=False)` came before the end of the waiting one that returned too soon."""
     first = min(_calls(case, witness), key=lambda call: call.begin, default=None)
     if first is None or witness.shape != "not waited":
         return False
@@ -112,7 +113,20 @@ def earlier_shutdown_did_not_wait(case: Case, witness: Witness) -> bool:
         call for call in case.shutdowns(executor)
         if call.begin < first.end and isinstance(call.step, op.Shutdown) and not call.step.wait
     ]  # fmt: skip
-    return bool(quick) or case.shut_since(executor) < first.begin
+    return bool(quick) or case.shut_by_callback(executor) < first.end
+
+
+def another_client_was_joining(case: Case, witness: Witness) -> bool:
+    """A shutdown that waits failed in `Thread.join` while another client's waited for the same threads."""
+    return any(
+        isinstance(call.outcome, Raised)
+        and (call.outcome.error, call.outcome.message) in _TRIPPED
+        and other.lane != call.lane
+        and other.begin < call.end
+        and call.begin < other.end
+        for call in _calls(case, witness)
+        for other in case.shutdowns(getattr(call.step, "executor", ""))
+    )
 
 
 def later_shutdown_forgot_to_cancel(case: Case, witness: Witness) -> bool:
@@ -143,9 +157,12 @@ def _break_seen(case: Case, executor: str) -> int:
 
 
 def worker_died_after_a_cancel(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
-    """A queued future had been cancelled, and was still queued, when a worker died."""
+    """A queued future was cancelled before the manager of a pool that broke had come to it.
+
+    That is so if cancel() said True: afterwards it says False.
+    """
     return any(
-        case.cancelled_since[track.name] < case.deaths[track.executor] < FOREVER and not track.task.starts
+        max(case.deaths[track.executor], case.cancelled_since[track.name]) < FOREVER and not track.task.starts
         for track in case.tracks.values()
     )
 
@@ -216,6 +233,7 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         exception_is_falsy_across_processes,
         all_were_done_before_the_first_step,
         earlier_shutdown_did_not_wait,
+        another_client_was_joining,
         later_shutdown_forgot_to_cancel,
         missed_future_was_cancelled_by_a_shutdown,
         callback_uses_the_pool_while_it_cancels,

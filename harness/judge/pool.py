@@ -262,7 +262,7 @@ def _judge_waited(case: Case, tally: Tally, executor: str, earlier: list[Call], 
         return
     if any(_waits(each) for each in earlier):
         return
-    rule, shape = _waiting_rule(case, executor, earlier, call)
+    rule, shape = _waiting_rule(case, executor, call)
     for name, owner in case.owners.items():
         if owner == executor and call.end < case.tasks[name].left < FOREVER:
             text = f"{name} was still in its body, or had not begun, when this returned"
@@ -277,10 +277,10 @@ def _judge_waited(case: Case, tally: Tally, executor: str, earlier: list[Call], 
     tally.hold(rule)
 
 
-def _waiting_rule(case: Case, executor: str, earlier: list[Call], call: Call) -> tuple[str, str]:
+def _waiting_rule(case: Case, executor: str, call: Call) -> tuple[str, str]:
     """The rule by which this shutdown has to wait, and the shape of a witness against it."""
-    by_callback = case.shut_since(executor) < min(each.begin for each in [*earlier, call])
-    if earlier or by_callback:
+    others = [each.begin for each in case.shutdowns(executor) if each is not call]
+    if min([case.shut_by_callback(executor), *others]) < call.end:
         return "SHD-05", "not waited"
     return ("SHD-06" if isinstance(call.step, op.Leave) else "SHD-01"), ""
 
