@@ -255,10 +255,13 @@ class Kernel:
             task.forget_locals()
             task.waits_for = None
             del task.carrier
-        self.tasks.clear()
-        self.processes.clear()
-        self.ready.clear()
-        self.luggage.clear()
+        for process in self.processes:
+            for things in (process.tasks, process.ends, process.children, process.finalizers):
+                things.clear()
+            process.main = process.parent = process.handle = None
+        for parts in (self.tasks, self.processes, self.ready, self.lazy, self.luggage):
+            parts.clear()
+        self.uncaught = lambda _task, _error: None
 
     def _live(self, task: Task, body: Callable[[], object]) -> None:
         """A task's life, from its first step to its end."""

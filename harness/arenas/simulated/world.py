@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from harness.values.program import Program
 
 _numbers = itertools.count()
-_RUNS_BETWEEN_COLLECTIONS = 20
+_RUNS_BETWEEN_COLLECTIONS = 100
 
 _ALWAYS = (
     "concurrent.futures.thread",
