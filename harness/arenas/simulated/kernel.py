@@ -60,8 +60,10 @@ class Clock:
         now = max(kernel.now, min(timers.values()) + OVERSHOOT)
         kernel.now = now
         for task in [task for task, deadline in timers.items() if deadline <= now]:
-            task.timed_out = True
-            kernel.wake(task)
+            if kernel.wake(task):
+                task.timed_out = True
+            else:
+                kernel.unwatch(task)
 
 
 class Assassin:
@@ -378,6 +380,15 @@ class Kernel:
         self.ready.remove(task)
         if task.deadline is not None:
             self._set_timer(task, task.deadline)
+
+    def watch(self, task: Task) -> None:
+        """Let the deadline of a task pass that was woken before it: it may be slow to go on."""
+        if task.deadline is not None:
+            self._set_timer(task, task.deadline)
+
+    def unwatch(self, task: Task) -> None:
+        """Undo `watch`."""
+        self._drop_timer(task)
 
     def settle(self) -> None:
         """Let the current task wait until no other can go on without the clock."""

@@ -81,7 +81,7 @@ class Primitive:
         raise TypeError(f"cannot pickle {self.c_name or type(self).__name__!r} object")
 
 
-def _put_off(k: Kernel, waiters: list[Task]) -> None:
+def put_off(k: Kernel, waiters: list[Task]) -> None:
     """Something was taken: whoever was woken for it waits on, unless its time is over."""
     for task in waiters:
         if task.state == "ready" and not task.timed_out:
@@ -128,7 +128,7 @@ class Lock(Primitive):
             self._held = True
             self.holder = k.current
             if self._waiters:
-                _put_off(k, self._waiters)
+                put_off(k, self._waiters)
             return True
         return (bool(blocking and timeout) and self._wait(k, deadline_of(k, timeout))) or _failed(k)
 
@@ -141,7 +141,7 @@ class Lock(Primitive):
                 return False
         self._held = True
         self.holder = me
-        _put_off(k, self._waiters)
+        put_off(k, self._waiters)
         return True
 
     def _acquire_outside(self, blocking: bool) -> bool:  # noqa: FBT001 - as above
@@ -240,7 +240,7 @@ class RLock(Primitive):
             self._owner = self.holder = me
             self._count = 1
             if self._waiters:
-                _put_off(k, self._waiters)
+                put_off(k, self._waiters)
             return True
         return (bool(blocking and timeout) and self._wait(k, me, 1, deadline_of(k, timeout))) or _failed(k)
 
@@ -256,7 +256,7 @@ class RLock(Primitive):
     def _take(self, k: Kernel, me: Task, count: int) -> None:
         self._owner, self._count = me, count
         self.holder = me
-        _put_off(k, self._waiters)
+        put_off(k, self._waiters)
 
     def release(self) -> None:
         """Let go of it once; see `threading.RLock.release`."""
