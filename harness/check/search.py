@@ -49,7 +49,6 @@ _REDUCING = 0.75  # of the time that is left when the search is over; the rest i
 _FIRST = 0.6  # of that for each finding in turn: the later ones are mostly reduced along with the first
 _OVERTIME = 1.15  # of the share: then nothing is even looked at again
 _SHOUTS = 3  # broken rules of an item that are told at once
-_AT_LEAST = 10  # programs of an item, whatever its share of time
 _OPENING = 20  # programs drawn and run ahead: the first verdicts do not wait until all are drawn
 
 
@@ -183,8 +182,8 @@ class Search:
 
     def _time_to_search(self) -> bool:
         red = any(each.deviation is None for each in self._sightings.values())
-        if self._run < _AT_LEAST and self.trial.patient:
-            return True  # an item that ran nothing would say nothing, however busy the machine is
+        if self._run < self.trial.least and self.trial.patient:
+            return True
         return self._time_is_left(red=red)
 
     def _time_is_left(self, *, red: bool) -> bool:

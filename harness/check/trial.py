@@ -50,6 +50,8 @@ class Trial(Protocol):
         stillness: seconds spent so far on waiting for hangs.
         effort: what was run under how many schedules, where that is known.
         patient: whether it may take longer over a program than usual.
+        least: so many programs of an item are tried, whatever its share of time; one that tried none would
+            say nothing.
     """
 
     @property
@@ -58,6 +60,8 @@ class Trial(Protocol):
     def repeats(self) -> int: ...  # noqa: D102 - described above
     @property
     def looks(self) -> int: ...  # noqa: D102 - described above
+    @property
+    def least(self) -> int: ...  # noqa: D102 - described above
     @property
     def stillness(self) -> float: ...  # noqa: D102 - described above
     @property
@@ -101,6 +105,7 @@ class RealTrial:
     arena: ArenaName = "real"
     repeats: int = 5
     looks: int = 2
+    least: int = 10
     effort: Effort = field(default_factory=Effort)
     _second_looks: int = 0
 
@@ -182,6 +187,7 @@ class SimulatedTrial:
     arena: ArenaName = "simulated"
     repeats: int = 20
     looks: int = 20
+    least: int = 4
     stillness: float = 0.0
     patient: bool = True
     effort: Effort = field(default_factory=Effort)

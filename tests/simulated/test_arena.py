@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.arenas.real.evidence import look, still
 from harness.arenas.real.journal import Journal
 from harness.arenas.simulated.arena import Effort, RefusedError, SimulatedArena
 from harness.arenas.simulated.plan import Plan
@@ -141,3 +143,25 @@ def test_a_run_that_never_ends_is_given_up(arena: SimulatedArena, monkeypatch: p
     (seen,) = arena.explore(subject("Spins"), PLAIN, Plan(schedules=5))
     assert seen.doubt == "too slow to tell: no run came to an end for 0.5 s"
     assert list(arena.explore(THREADS, PLAIN, Plan(schedules=2)))
+
+
+def test_what_was_received_and_not_given_out_is_not_lost(
+    arena: SimulatedArena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever leaves when everything has arrived leaves nothing to be waited for."""
+    monkeypatch.setattr("harness.arenas.simulated.arena._LONGEST", 600.0)
+    for schedules in range(2, 12):
+        effort = Effort()
+        first = arena.explore(THREADS, PLAIN, Plan(schedules=schedules, all=True), effort)
+        next(first)
+        wait_for_the_rest(arena)
+        first.close()  # type: ignore[attr-defined]  # it is a generator
+        assert effort.schedules == schedules
+
+
+def wait_for_the_rest(arena: SimulatedArena) -> None:
+    """Return when the child has said all, and waits for what comes next."""
+    child = arena._child  # noqa: SLF001 - no other way to know
+    assert child is not None
+    while not still(look(child.pid), look(child.pid)):
+        os.sched_yield()

@@ -53,7 +53,7 @@ SEARCH = (
     "-k",
     "lifecycle",
     "--executor-seed",
-    "1",
+    "4",
     "--executor-schedules",
     "40",
     "--executor-budget",

@@ -104,8 +104,9 @@ class SimulatedArena:
             "backend": self._backend,
         })  # fmt: skip
         self._busy = True
+        messages = self._messages(child, effort)
         try:
-            for message in self._messages(child, effort):
+            for message in messages:
                 match message["do"]:
                     case "seen":
                         yield _observation(program, message)
@@ -118,7 +119,7 @@ class SimulatedArena:
         finally:
             if self._busy:
                 child.send({"do": "enough"})
-                for _ in self._messages(child, effort):
+                for _ in messages:  # the same: it may have received more than it gave out
                     pass
 
     def _messages(self, child: Child, effort: Effort) -> Iterator[_Message]:
@@ -128,14 +129,14 @@ class SimulatedArena:
             readable = {key.fileobj for key, _ in self._selector.select(_GLANCE)}
             status = child.exit_status()
             messages = child.receive() if child.line in readable else []
-            if messages:
-                limit = time.monotonic() + _LONGEST
             for message in messages:
                 if message["do"] in ("explored", "refused"):
                     self._busy = False
                     _add(effort, message)
                 yield message
-            if not messages and status is not None:
+            if messages:  # whatever took so long, it was not the child
+                limit = time.monotonic() + _LONGEST
+            elif status is not None:
                 yield self._lose(f"it ended the process that held the simulated world (status {status})")
             elif time.monotonic() > limit:
                 yield self._lose(f"too slow to tell: no run came to an end for {_LONGEST:g} s")
