@@ -31,7 +31,7 @@ class Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile(name="quick", programs=300, simulated=20, schedules=25, budget=45.0, goes_on=False),
+        Profile(name="quick", programs=300, simulated=20, schedules=25, budget=40.0, goes_on=False),
         Profile(name="ci", programs=400, simulated=100, schedules=100, budget=300.0, goes_on=True),
         Profile(name="nightly", programs=2000, simulated=400, schedules=500, budget=7200.0, goes_on=True),
     )
