@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
     Results = multiprocessing.Queue["Tally"]
 
-_LANES: Final = 3
 _AT_ONCE: Final = 30  # programs of one draw
 _EVERY: Final = 60.0  # seconds between two lines of progress
 _PLAIN: Final = (
@@ -95,8 +94,8 @@ class Hunt:
 
     @property
     def shape(self) -> Shape:
-        """What its programs may contain; the world runs lanes, and workers that are forked or spawned."""
-        return replace(shape_of(self.subject), lanes=_LANES)
+        """What its programs may contain."""
+        return shape_of(self.subject, "simulated")
 
     def explore(self, theme: str, program: Program, seed: int, schedules: int) -> None:
         """Run a program under so many schedules and judge what is new."""

@@ -191,13 +191,15 @@ class Workshop:
         """The items of the suite: a theme each, or a replay."""
         if not self._jobs:
             for subject in self.subjects():
-                themes = ["replay"] if self._token is not None else themes_for(shape_of(subject))
                 self._jobs += [
                     Job(name=_job_name(subject, theme, arena), subject=subject, theme=theme, arena=arena)
                     for arena in self._arenas
-                    for theme in themes
+                    for theme in self._themes(subject, arena)
                 ]
         return self._jobs
+
+    def _themes(self, subject: Subject, arena: ArenaName) -> list[str]:
+        return ["replay"] if self._token is not None else themes_for(shape_of(subject, arena))
 
     # Doing it.
 

@@ -11,6 +11,7 @@ from harness.arenas.simulated.arena import Effort
 from harness.check.picture import draw_picture
 from harness.judge.excuse import excuse
 from harness.judge.judge import judge
+from harness.model.form import MOST_LANES
 from harness.model.progress import objection
 from harness.values.course import Observation
 from harness.values.history import History
@@ -118,7 +119,7 @@ def _search_near(
 
 def unfair(token: Token) -> str:
     """Why a token's program is no fair test, or nothing."""
-    return objection(token.program)
+    return objection(token.program, lanes=1 if token.course is None else MOST_LANES)
 
 
 def this_python() -> str:

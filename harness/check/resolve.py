@@ -16,6 +16,7 @@ from harness.values.subject import Subject
 
 if TYPE_CHECKING:
     from harness.arenas.real.arena import RealArena
+    from harness.check.finding import ArenaName
 
 _CLASSES = {"thread": "ThreadPoolExecutor", "process": "ProcessPoolExecutor"}
 if sys.version_info >= (3, 14) and importlib.util.find_spec("_interpreters") is not None:
@@ -32,6 +33,7 @@ _SPOKEN_OF = frozenset({"cancel_futures", "map_chunksize", "map_timeout", "threa
 """The capabilities that programs make use of; executors that differ in others have the same shape."""
 
 _SPARE = 2  # queued calls beyond one per worker: the extra one, and one that is being moved
+_LANES = 3  # client threads of a program, at most
 _WORKERS = 3  # the largest pool that programs make
 
 
@@ -88,14 +90,15 @@ def _is_single(arena: RealArena, subject: Subject) -> bool:
     return bool(inside) and all(event.held == 1 for event in inside)
 
 
-def shape_of(subject: Subject) -> Shape:
-    """What programs for this subject may contain."""
+def shape_of(subject: Subject, arena: ArenaName = "real") -> Shape:
+    """What programs for this subject may contain; several lanes are for the simulated arena only."""
     starts: tuple[str | None, ...] = (None,)
     if subject.kind == "process" and "mp_context" in subject.capabilities:
         starts = ("fork",) * 10 + ("forkserver", "spawn")
     return Shape(
         kind=subject.kind,
         inline=subject.inline,
+        lanes=_LANES if arena == "simulated" else 1,
         prefetch=subject.prefetch,
         starts=starts,
         capabilities=_SPOKEN_OF.intersection(subject.capabilities),

@@ -126,7 +126,7 @@ class Search:
             return replace(self._item([]), refused=str(error))
 
     def _search(self) -> list[Finding]:
-        shape = shape_of(self.subject)
+        shape = shape_of(self.subject, self.trial.arena)
         number = self._number()
         if self.folder is not None:
             self._work_through(recall(self.theme, shape, self.folder))
@@ -369,7 +369,14 @@ class Search:
                 raise Enough  # Hypothesis has kept the example and begun to shrink; we do that on values
             return bool(known)
 
-        shrink(self.theme, shape_of(self.subject), self._number(), self.programs, offends, self.folder)
+        shrink(
+            self.theme,
+            shape_of(self.subject, self.trial.arena),
+            self._number(),
+            self.programs,
+            offends,
+            self.folder,
+        )
 
     def _reproduce(self, sighting: Sighting, deadline: float) -> tuple[int, int]:
         """Replay the reduced program with full patience; the last failing run is the evidence that is shown.

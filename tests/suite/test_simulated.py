@@ -122,7 +122,7 @@ def test_a_subject_beyond_control_is_skipped(tmp_path: Path) -> None:
         tmp_path, "--executor", "tests.simulated.unruly:OpensSocketWhenMade", "--executor-arena", "simulated",
     )  # fmt: skip
     assert run.status == 0, run.out
-    assert "3 skipped" in run.out
+    assert "4 skipped" in run.out
     assert run.out.count("no simulated arena for tests.simulated.unruly:OpensSocketWhenMade: ") == 1
 
 
