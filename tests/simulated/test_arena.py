@@ -49,7 +49,7 @@ def told(observations: Iterator[Observation]) -> list[str]:
 
 
 def test_a_plan_is_a_promise(tmp_path: Path) -> None:
-    """The same plan brings the same observations in every process, on greenlets, where there are any, and on threads."""
+    """The same plan brings the same observations in every process, on greenlets and on threads."""
     found = []
     for place, backend in enumerate(("", "threads", "")):
         folder = tmp_path / str(place)
