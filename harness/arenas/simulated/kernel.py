@@ -424,8 +424,8 @@ class Kernel:
     def end_process(self, process: Process, exitcode: int) -> None:
         """End a process as the system does: its tasks stop where they are, its ends of pipes close.
 
-        What it held in the way of locks stays held. Whoever waits for its sentinel can go on; its exit code
-        shows later.
+        What it held in the way of locks stays held, but for those of modules, of which it had copies. Whoever
+        waits for its sentinel can go on; its exit code shows later.
         """
         process.ended = True
         self.log.append((-1, "gone", process.pid))
@@ -443,6 +443,8 @@ class Kernel:
             task.state = "killed"
         for end in list(process.ends):
             end.close()
+        for lock in process.borrowed:
+            lock.give_back(self, process)
         for task in process.waiters:
             self.wake(task)
         undertaker = Undertaker(self._next_index(), process, exitcode)

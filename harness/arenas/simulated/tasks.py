@@ -18,8 +18,8 @@ class Process:
     """
 
     __slots__ = (
-        "children", "ended", "ends", "exitcode", "finalizers", "handle", "is_exiting", "joiners", "main",
-        "name", "parent", "pid", "serial", "started", "strikes", "tasks", "waiters",
+        "borrowed", "children", "ended", "ends", "exitcode", "finalizers", "handle", "is_exiting", "joiners",
+        "main", "name", "parent", "pid", "serial", "started", "strikes", "tasks", "waiters",
     )  # fmt: skip
 
     def __init__(self, pid: int, name: str, parent: Process | None, serial: int) -> None:
@@ -30,6 +30,7 @@ class Process:
         self.parent = parent
         self.tasks: list[Task] = []
         self.ends: list[Any] = []  # open ends of pipes, closed by the system when the process ends
+        self.borrowed: list[Any] = []  # locks of modules, which here are the same for all processes
         self.ended = False  # nothing of it runs any more
         self.exitcode: int | None = None  # what its parent can see
         self.started = 0  # so many processes

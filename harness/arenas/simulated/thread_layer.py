@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.arenas.simulated.kernel import Kernel
-    from harness.arenas.simulated.tasks import Task
+    from harness.arenas.simulated.tasks import Process, Task
 
 MAIN_IDENT: Final = 1
 
@@ -65,6 +65,18 @@ class Primitive:
 
     def _renew(self) -> None:
         """Be as after the import."""
+
+    def _borrow(self, k: Kernel) -> None:
+        """It was taken. What was made at import is the same in all processes here, and a copy in truth.
+
+        So what a worker took of it comes back when it ends: in truth, nobody else could have missed it.
+        """
+        process = k.current.process
+        if process is not k.client:
+            process.borrowed.append(self)
+
+    def give_back(self, k: Kernel, process: Process) -> None:
+        """Be as free as if that process had never had it."""
 
     def _glance(self, k: Kernel, op: str = "try") -> None:
         """The choice point of a task that looks at it without waiting for it, or not for long.
@@ -129,6 +141,8 @@ class Lock(Primitive):
             self.holder = k.current
             if self._waiters:
                 put_off(k, self._waiters)
+            if self._eternal:
+                self._borrow(k)
             return True
         return (bool(blocking and timeout) and self._wait(k, deadline_of(k, timeout))) or _failed(k)
 
@@ -142,6 +156,8 @@ class Lock(Primitive):
         self._held = True
         self.holder = me
         put_off(k, self._waiters)
+        if self._eternal:
+            self._borrow(k)
         return True
 
     def _acquire_outside(self, blocking: bool) -> bool:  # noqa: FBT001 - as above
@@ -175,6 +191,11 @@ class Lock(Primitive):
         self._held = False
         for task in self._waiters:
             k.wake(task)
+
+    def give_back(self, k: Kernel, process: Process) -> None:
+        """Be as free as if that process had never had it."""
+        if self._held and self.holder is not None and self.holder.process is process:
+            self.let_go(k)
 
     def locked(self) -> bool:
         """Whether somebody has it."""
@@ -237,10 +258,7 @@ class RLock(Primitive):
         else:
             self._glance(k, "acquire" if blocking else "try")
         if self._owner is None:
-            self._owner = self.holder = me
-            self._count = 1
-            if self._waiters:
-                put_off(k, self._waiters)
+            self._take(k, me, 1)
             return True
         return (bool(blocking and timeout) and self._wait(k, me, 1, deadline_of(k, timeout))) or _failed(k)
 
@@ -257,6 +275,8 @@ class RLock(Primitive):
         self._owner, self._count = me, count
         self.holder = me
         put_off(k, self._waiters)
+        if self._eternal:
+            self._borrow(k)
 
     def release(self) -> None:
         """Let go of it once; see `threading.RLock.release`."""
@@ -281,6 +301,12 @@ class RLock(Primitive):
         self._owner = None
         for task in self._waiters:
             k.wake(task)
+
+    def give_back(self, k: Kernel, process: Process) -> None:
+        """Be as free as if that process had never had it."""
+        if self._owner is not None and self._owner.process is process:
+            self._count = 0
+            self._let_go(k)
 
     if hasattr(_thread.RLock, "locked"):
 
