@@ -28,7 +28,8 @@ class Finding:
     `standing` is ``deviation`` for a known departure of CPython's (then `deviation` and `issue` name it) and
     ``unconfirmed`` for one that rests on a clock and was not seen again. `reproduced` of
     `tried` replays failed. In the simulated arena there is a `course`; its `steps` are drawn for a person;
-    `confirmed` of so many `attempts` to bring it about on real threads and processes succeeded.
+    `confirmed` of so many `attempts` to bring it about on real threads and processes succeeded. So many of
+    its decisions are `beyond_gil`: a build with a global lock is not known to switch threads there.
     """
 
     rule: str
@@ -54,6 +55,7 @@ class Finding:
     arena: ArenaName = "real"
     course: Course | None = None
     steps: tuple[str, ...] = ()
+    beyond_gil: int = 0
     confirmed: int = 0
     attempts: int = 0
 

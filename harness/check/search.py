@@ -423,6 +423,7 @@ class Search:
             picture=() if excused else draw_picture(sighting.seen.history, self.subject, witness),
             consequences=sighting.consequences, stacks=stacks, arena=self.trial.arena,
             course=course, steps=draw_schedule(told),
+            beyond_gil=sum(step.beyond_gil for step in told),
         )  # fmt: skip
 
 

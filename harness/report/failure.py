@@ -85,7 +85,18 @@ def _schedule(finding: Finding, course: Course) -> list[str]:
     if not count:
         return ["  schedule: the default one, in which whoever is at it goes on"]
     head = f"  schedule: {_count(count, 'decision')} (>) that another goes on than whoever is at it"
-    return [head, *(f"  {row}" for row in finding.steps), f"  as text: {course.schedule}"]
+    beyond = _beyond_gil(finding)
+    return [head, *(f"  {row}" for row in finding.steps), *beyond, f"  as text: {course.schedule}"]
+
+
+def _beyond_gil(finding: Finding) -> list[str]:
+    """A warning if the schedule needs a switch that only a free-threaded build is known to make."""
+    if not finding.beyond_gil:
+        return []
+    return _wrap(
+        f"free-threaded only, unless another schedule shows it: {finding.beyond_gil} of these switches come "
+        "where a build with a global lock (GIL) is not known to switch threads"
+    )
 
 
 def replay_text(result: Replay, token: Token) -> str:

@@ -40,13 +40,15 @@ class Course:
 class Step:
     """One step of a simulated run: `role` did `op` on the object numbered `target`, 0 if on none.
 
-    `chosen` says that by default another would have gone on.
+    `chosen` says that by default another would have gone on; `beyond_gil` that a build with a global lock is
+    not known to switch threads there.
     """
 
     role: str
     op: str
     target: int = 0
     chosen: bool = False
+    beyond_gil: bool = False
 
 
 @dataclass(frozen=True, slots=True)

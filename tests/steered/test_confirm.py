@@ -9,9 +9,9 @@ import pytest
 from harness.arenas.real.arena import Patience
 from harness.arenas.simulated.strategies.replay import Guided, Replay
 from harness.arenas.simulated.strategies.sticky import Sticky
+from harness.arenas.simulated.switches import beyond_a_gil
 from harness.arenas.simulated.world import World
 from harness.arenas.steered.order import order_of
-from harness.arenas.steered.switches import beyond_a_gil
 from harness.check.confirm import Confirmation, confirm
 from harness.check.shrink_schedule import shrink_schedule
 from harness.values import operation as op
@@ -174,4 +174,8 @@ def test_a_decision_that_needs_a_free_threaded_build_is_named(race: tuple[str, R
     world = World(RACY + BROKEN[name], granularity=RACES[name][0])
     schedule, points = run.trace.schedule(), world.points
     world.close()
-    assert bool(beyond_a_gil(schedule, points)) == (name == "Count")
+    beyond = beyond_a_gil(schedule, points)
+    assert bool(beyond) == (name == "Count")
+    marked = [step for step in run.trace.steps(beyond) if step.beyond_gil]
+    assert [step.role for step in marked] == [each.role for each in beyond]
+    assert all(step.chosen for step in marked)

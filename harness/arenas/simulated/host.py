@@ -29,6 +29,7 @@ from harness.arenas.simulated.strategies.chance import derive
 from harness.arenas.simulated.strategies.exhaustive import Exhaustive
 from harness.arenas.simulated.strategies.named import following, searching
 from harness.arenas.simulated.strategies.portfolio import Portfolio
+from harness.arenas.simulated.switches import beyond_a_gil
 from harness.arenas.simulated.world import Run, World
 from harness.values.codec import decode, encode
 from harness.values.course import Course
@@ -230,7 +231,7 @@ def _seen(run: Run, world: World, plan: Plan, strategy: str, diverged: str) -> d
         "doubt": diverged,
     }  # fmt: skip
     if plan.steps:
-        message["steps"] = encode(run.trace.steps())
+        message["steps"] = encode(run.trace.steps(beyond_a_gil(run.trace.schedule(), world.points)))
     return message
 
 

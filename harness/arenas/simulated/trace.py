@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from harness.arenas.simulated.actor import CLOCK
 from harness.values.course import Step
 from harness.values.schedule import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from harness.values.schedule import Decision
 
 
 @dataclass(slots=True)
@@ -31,13 +37,13 @@ class Trace:
         """The decisions that differ from the default, with their labels."""
         return Schedule.of_run(self.went, self.preempted)
 
-    def steps(self) -> tuple[Step, ...]:
-        """What was done, by whom; that a process is gone is its own step."""
-        cuts = set(self.cuts)
+    def steps(self, beyond_gil: Container[Decision] = ()) -> tuple[Step, ...]:
+        """What was done, by whom; that a process is gone is its own step. These decisions are marked."""
+        cuts = dict(zip(self.cuts, self.schedule().decisions, strict=True))
         return tuple(
             Step(
                 role=self.processes[target] if op == "gone" else self.roles[who],
-                op=op, target=target, chosen=place in cuts,
+                op=op, target=target, chosen=place in cuts, beyond_gil=cuts.get(place) in beyond_gil,
             )
             for place, (who, op, target) in enumerate(self.log)
         )  # fmt: skip
