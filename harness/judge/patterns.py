@@ -25,11 +25,21 @@ def _calls(case: Case, witness: Witness) -> list[Call]:
     return [call for call in case.calls if call.index in witness.calls]
 
 
+def _missed(case: Case, witness: Witness) -> tuple[str, ...]:
+    """The futures that a witness is about, or all that were waited for by its calls."""
+    if witness.futures:
+        return witness.futures
+    steps = [call.step for call in _calls(case, witness)]
+    iterators = {step.iterator for step in steps if isinstance(step, op.Next | op.Drain)}
+    steps += [
+        call.step for call in case.of(op.AsCompleted) if getattr(call.step, "iterator", "") in iterators
+    ]
+    return tuple(name for step in steps for name in getattr(step, "futures", ()))
+
+
 def missed_future_was_cancelled_unnoticed(case: Case, witness: Witness) -> bool:
     """Every future that was missed is cancelled, and no worker has taken its work item up since."""
-    names = witness.futures or tuple(
-        name for call in _calls(case, witness) for name in getattr(call.step, "futures", ())
-    )
+    names = _missed(case, witness)
     cancelled = [name for name in names if name in case.tracks and _cancelled(case, name)]
     return bool(cancelled) and (not witness.futures or len(cancelled) == len(witness.futures))
 
@@ -44,9 +54,7 @@ def _cancelled(case: Case, name: str) -> bool:
 
 def missed_future_was_cancelled_by_a_shutdown(case: Case, witness: Witness) -> bool:
     """Every future that was missed was queued when a shutdown with `cancel_futures` began."""
-    names = witness.futures or tuple(
-        name for call in _calls(case, witness) for name in getattr(call.step, "futures", ())
-    )
+    names = _missed(case, witness)
     mine = [name for name in names if name in case.tracks and not case.tracks[name].task.starts]
     return any(case.cancelling_since(case.tracks[name].executor) < FOREVER for name in mine)
 
