@@ -229,7 +229,7 @@ class RealArena:
         """Called again and again while a program runs."""
 
     def _open_gatehouse(self) -> Gatehouse:
-        return Gatehouse(self._selector, self._hear_puppet)
+        return Gatehouse(self._selector, self._hear_puppet, self._scratch)
 
     def _hear_puppet(self, message: dict[str, Any]) -> None:
         """A task in a worker process reports: note it, and tell the client."""

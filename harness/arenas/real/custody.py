@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MARK = "EXECUTOR_HARNESS_MARK"
+_ROOM_FOR_SOCKETS = 60  # bytes of a folder: `multiprocessing` makes another in it, and a socket in that
 _ROUNDS = 50  # a fork bomb needs more than one
 _DYING = 2000  # milliseconds for a process to come to its end after SIGKILL
 
@@ -54,6 +55,9 @@ class Child:
             MARK: self.mark,
             "PYTHONPATH": os.pathsep.join(search_path(keep_paths)),
         }
+        if len(os.fsencode(folder)) <= _ROOM_FOR_SOCKETS:
+            # What the child leaves there goes with the folder: it may be killed before it has cleaned up.
+            environment["TMPDIR"] = str(folder)
         with self.output.open("ab") as output, theirs:
             self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [

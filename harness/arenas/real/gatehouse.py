@@ -25,10 +25,19 @@ _LONGEST_PATH = 100  # bytes; the system's limit for a socket's path is 107
 class Gatehouse:
     """Listens on a local socket, passes reports on, and keeps puppets waiting until their gate opens."""
 
-    def __init__(self, selector: selectors.BaseSelector, report: Callable[[dict[str, Any]], None]) -> None:
-        """Open the socket in a private folder; `report` is called with every message of a puppet."""
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        report: Callable[[dict[str, Any]], None],
+        folder: Path | None = None,
+    ) -> None:
+        """Open the socket in a private folder; `report` is called with every message of a puppet.
+
+        The private folder is made in `folder`, and goes with it if we are killed; unless its path would be
+        too long for a socket.
+        """
         self.key = secrets.token_hex(16)
-        self._folder = _short_folder()
+        self._folder = _short_folder(folder)
         self.address = str(Path(self._folder) / "gate")
         self._selector = selector
         self._report = report
@@ -136,9 +145,9 @@ def _parsed(text: bytes) -> dict[str, Any] | None:
     return message if isinstance(message, dict) else None
 
 
-def _short_folder() -> str:
+def _short_folder(inside: Path | None) -> str:
     """A private folder whose path leaves room for a socket's name."""
-    folder = tempfile.mkdtemp(prefix="exh-")
+    folder = tempfile.mkdtemp(prefix="exh-", dir=inside)
     if len(folder.encode()) <= _LONGEST_PATH:
         return folder
     shutil.rmtree(folder)
