@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.simulated.litmus import SOON, STUCK, Catalogue, Modules, Scenario, answer
+from tests.simulated.litmus import SECOND, SOON, STUCK, Catalogue, Modules, Scenario, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -346,6 +346,44 @@ def a_lock_is_lost_with_its_holder(m: Modules) -> Scenario:
         return free
 
     return Scenario((kill,), lambda said: said[0])
+
+
+@litmus({True}, preemptions=2, kills=1)
+def a_lock_of_threads_is_not_lost_with_another_process(m: Modules) -> Scenario:
+    """A process has its own, even of one that it knows from its parent."""
+
+    def kill() -> bool:
+        lock = m.threading.Lock()
+        process = _start(m, _use_for_a_while, m, lock)
+        process.kill()
+        process.join()
+        free: bool = lock.acquire(timeout=SECOND)
+        return free
+
+    return Scenario((kill,), lambda said: said[0])
+
+
+def _use_for_a_while(m: Modules, lock: Any) -> None:  # noqa: ANN401 - a lock, real or of the world
+    with lock:
+        m.step()
+
+
+@litmus({(False, "MainThread", True)}, preemptions=1)
+def the_first_thread_of_a_process_is_its_main_thread(m: Modules) -> Scenario:
+    """Though another one started it."""
+
+    def look(queue: Any) -> None:  # noqa: ANN401 - a queue, real or of the world
+        here, main = m.threading.current_thread(), m.threading.main_thread()
+        queue.put((main.ident is None, "MainThread" if here is main else here.name, here.is_alive()))
+
+    def ask() -> object:
+        queue = m.context.SimpleQueue()
+        process = _start(m, look, queue)
+        seen = queue.get()
+        process.join()
+        return seen
+
+    return Scenario((ask,), lambda said: said[0])
 
 
 def _use(lock: Any) -> None:  # noqa: ANN401 - a lock, real or of the world

@@ -424,7 +424,7 @@ class Kernel:
     def end_process(self, process: Process, exitcode: int) -> None:
         """End a process as the system does: its tasks stop where they are, its ends of pipes close.
 
-        What it held in the way of locks stays held, but for those of modules, of which it had copies. Whoever
+        What it held in the way of locks stays held, but for those of which it had copies. Whoever
         waits for its sentinel can go on; its exit code shows later.
         """
         process.ended = True
@@ -433,14 +433,7 @@ class Kernel:
             self.outcome.status = exitcode
             self.stop("gone", f"the client ended with exit code {exitcode}")
         for task in process.tasks:
-            if task.state in ("ended", "killed"):
-                continue
-            if task.state == "ready":
-                self.ready.remove(task)
-            elif task.state == "lazy":
-                self.lazy.remove(task)
-            self._drop_timer(task)
-            task.state = "killed"
+            self._kill_task(task)
         for end in list(process.ends):
             end.close()
         for lock in process.borrowed:
@@ -450,6 +443,17 @@ class Kernel:
         undertaker = Undertaker(self._next_index(), process, exitcode)
         self.trace.roles[undertaker.index] = undertaker.role
         self._insert(undertaker)
+
+    def _kill_task(self, task: Task) -> None:
+        """It stops where it is, whether it could go on or not."""
+        if task.state == "ended":
+            return
+        if task.state == "ready":
+            self.ready.remove(task)
+        elif task.state == "lazy":
+            self.lazy.remove(task)
+        self._drop_timer(task)
+        task.state = "killed"
 
     def leave(self) -> None:
         """The current task is no more: never returns."""

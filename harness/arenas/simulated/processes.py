@@ -324,36 +324,6 @@ def _work(k: Kernel, make_view: Callable[[], BaseProcess]) -> int:
     return 0
 
 
-def let_processes_have_main_threads(threading: Any) -> None:  # noqa: ANN401 - the world's module
-    """Let the first thread of a process be its main thread, also in the eyes of the world's `threading`.
-
-    The real module puts itself right after a fork; but here processes share it.
-    """
-    current_thread, main_thread = threading.current_thread, threading.main_thread
-
-    def find_current() -> Any:  # noqa: ANN401 - a thread of the world's
-        k = kernel.running
-        if k is not None and k.current.ident not in threading._active and _is_first(k):  # noqa: SLF001 - there is no other way
-            return threading._MainThread()  # noqa: SLF001 - the same
-        return current_thread()
-
-    def find_main() -> Any:  # noqa: ANN401 - a thread of the world's
-        k = kernel.running
-        if k is None or k.current.process is k.client:
-            return main_thread()
-        first = k.current.process.main
-        if first is k.current:
-            return find_current()
-        return threading._active.get(None if first is None else first.ident, main_thread())  # noqa: SLF001 - the same
-
-    threading.current_thread, threading.main_thread = find_current, find_main
-
-
-def _is_first(k: Kernel) -> bool:
-    process = k.current.process
-    return process is not k.client and k.current is process.main
-
-
 def current_process() -> BaseProcess:
     """The process of the current task."""
     process = _run().current.process

@@ -30,7 +30,7 @@ class Process:
         self.parent = parent
         self.tasks: list[Task] = []
         self.ends: list[Any] = []  # open ends of pipes, closed by the system when the process ends
-        self.borrowed: list[Any] = []  # locks of modules, which here are the same for all processes
+        self.borrowed: list[Any] = []  # locks of others, of which in truth it has copies
         self.ended = False  # nothing of it runs any more
         self.exitcode: int | None = None  # what its parent can see
         self.started = 0  # so many processes

@@ -30,7 +30,8 @@ class Primitive:
     """
 
     __slots__ = (
-        "__weakref__", "_born", "_epoch", "_eternal", "_hash", "_triers", "_waiters", "holder", "serial",
+        "__weakref__", "_born", "_epoch", "_eternal", "_hash", "_home", "_triers", "_waiters",
+        "holder", "serial",
     )  # fmt: skip
 
     c_name: ClassVar[str] = ""  # what error messages call its type
@@ -42,6 +43,7 @@ class Primitive:
         self.holder: Task | None = None  # who has it, or was the last to take it: for reports
         self._epoch = k
         self._eternal = k is None
+        self._home = None if k is None else k.current.process  # the process that it was made in
         self.serial = 0 if k is None else k.serial()
         self._born = -1 if k is None else len(k.log)
         self._triers = 0  # tasks that are about to look at it without waiting for it, or not for long
@@ -59,6 +61,7 @@ class Primitive:
             return False
         self._epoch = k
         self.serial = k.serial()
+        self._home = k.client
         self._waiters = []
         self._renew()
         return True
@@ -66,14 +69,13 @@ class Primitive:
     def _renew(self) -> None:
         """Be as after the import."""
 
-    def _borrow(self, k: Kernel) -> None:
-        """It was taken. What was made at import is the same in all processes here, and a copy in truth.
+    def _borrow(self, process: Process) -> None:
+        """It was taken by another process than that which made it.
 
-        So what a worker took of it comes back when it ends: in truth, nobody else could have missed it.
+        Processes of the world share modules and other objects, and with them locks of which in truth each
+        has a copy. What a process took of them comes back when it ends: nobody else could have missed it.
         """
-        process = k.current.process
-        if process is not k.client:
-            process.borrowed.append(self)
+        process.borrowed.append(self)
 
     def give_back(self, k: Kernel, process: Process) -> None:
         """Be as free as if that process had never had it."""
@@ -138,11 +140,11 @@ class Lock(Primitive):
                 self._glance(k, "acquire" if blocking else "try")
         if not self._held:
             self._held = True
-            self.holder = k.current
+            me = self.holder = k.current
             if self._waiters:
                 put_off(k, self._waiters)
-            if self._eternal:
-                self._borrow(k)
+            if me.process is not self._home:
+                self._borrow(me.process)
             return True
         return (bool(blocking and timeout) and self._wait(k, deadline_of(k, timeout))) or _failed(k)
 
@@ -156,8 +158,8 @@ class Lock(Primitive):
         self._held = True
         self.holder = me
         put_off(k, self._waiters)
-        if self._eternal:
-            self._borrow(k)
+        if me.process is not self._home:
+            self._borrow(me.process)
         return True
 
     def _acquire_outside(self, blocking: bool) -> bool:  # noqa: FBT001 - as above
@@ -275,8 +277,8 @@ class RLock(Primitive):
         self._owner, self._count = me, count
         self.holder = me
         put_off(k, self._waiters)
-        if self._eternal:
-            self._borrow(k)
+        if me.process is not self._home:
+            self._borrow(me.process)
 
     def release(self) -> None:
         """Let go of it once; see `threading.RLock.release`."""

@@ -21,8 +21,8 @@ from harness.arenas.simulated import (
     facades,
     identity,
     kernel,
+    main_threads,
     play,
-    processes,
     simple_queue,
     thread_layer,
 )
@@ -127,7 +127,7 @@ class World:
         self._states: list[_State] = []
         for name in _ALWAYS:
             self._importer.load(name)
-        processes.let_processes_have_main_threads(self._importer.load("threading"))
+        main_threads.let_processes_have_main_threads(self._importer.load("threading"))
         self._importer.load(target.partition(":")[0])
         self._states = [state for module in self._importer.modules.values() for state in _state_of(module)]
 
