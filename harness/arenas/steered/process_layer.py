@@ -7,7 +7,9 @@ world uses, and then call those that were there before.
 from __future__ import annotations
 
 import _multiprocessing  # type: ignore[import-not-found]  # typeshed has none
+import functools
 import os
+import select
 from multiprocessing import connection, popen_fork, process
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -40,18 +42,40 @@ _ROLE: Final = "_steered_role"
 # Pipes.
 
 
-def send(self: Any, buf: Any, *rest: Any) -> None:  # noqa: ANN401 - a connection, and any buffer
+def send(self: Any, buf: Any) -> None:  # noqa: ANN401 - a connection, and any buffer
     """Write one piece."""
+    _send(self, buf, _write_some)
+
+
+def _write_some(descriptor: int, data: Any) -> int:  # noqa: ANN401 - any buffer
+    """Write what there is room for, as if a pipe were not blocking: nobody is blocked with the word."""
     point("write")
-    _send(self, buf, *rest)
+    if not _is_ready(select.POLLOUT, descriptor, 0):
+        steering.contend(functools.partial(_is_ready, select.POLLOUT, descriptor), None)
+    left = memoryview(data)
+    while left and _is_ready(select.POLLOUT, descriptor, 0):
+        left = left[os.write(descriptor, left[: select.PIPE_BUF]) :]
+    return len(data) - len(left)
 
 
-def recv(self: Any, size: int, *rest: Any) -> Any:  # noqa: ANN401 - a connection; what it gives
-    """Read one piece; one of no bytes need not come."""
-    if size:
-        point("read")
-        _await([self], None)
-    return _recv(self, size, *rest)
+def recv(self: Any, size: int) -> Any:  # noqa: ANN401 - a connection; what it gives
+    """Read one piece."""
+    return _recv(self, size, _read_some)
+
+
+def _read_some(descriptor: int, most: int) -> bytes:
+    """Read what there is."""
+    point("read")
+    if not _is_ready(select.POLLIN, descriptor, 0):
+        steering.contend(functools.partial(_is_ready, select.POLLIN, descriptor), None)
+    return os.read(descriptor, most)
+
+
+def _is_ready(event: int, descriptor: int, seconds: float) -> bool:
+    """Whether something can be read, or something small be written, or either will fail at once."""
+    waiting = select.poll()
+    waiting.register(descriptor, event)
+    return bool(waiting.poll(None if seconds < 0 else seconds * 1000))
 
 
 def close(self: Any) -> None:  # noqa: ANN401 - a connection
