@@ -41,6 +41,10 @@ class Modules(Protocol):
     @property
     def context(self) -> Any: ...  # noqa: ANN401, D102 - `multiprocessing`'s of forking
     @property
+    def multiprocessing(self) -> Any: ...  # noqa: ANN401, D102 - the same
+    @property
+    def util(self) -> Any: ...  # noqa: ANN401, D102 - `multiprocessing.util`
+    @property
     def connection(self) -> Any: ...  # noqa: ANN401, D102 - `multiprocessing.connection`
 
     def step(self) -> None:

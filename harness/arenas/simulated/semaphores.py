@@ -58,10 +58,10 @@ class SemLock(Primitive):
         k = kernel.running
         if k is None or (self._epoch is not k and not self._lives_in(k)):
             return True
-        deadline = None if timeout is None else k.deadline(max(0.0, _as_float(timeout)))
         if self.kind == _RECURSIVE_MUTEX and self._is_mine():
             self._note(k, 1)
             return True
+        deadline = None if timeout is None else k.deadline(max(0.0, _as_float(timeout)))
         k.point("acquire" if block else "try", self.serial)
         me = k.current
         while not self._value:

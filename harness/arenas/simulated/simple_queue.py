@@ -169,6 +169,7 @@ class LockedQueue(_Queue):
 
 
 SimpleQueue: Final = HandingQueue if sys.version_info >= (3, 13) else LockedQueue
+SimpleQueue.__name__ = SimpleQueue.__qualname__ = "SimpleQueue"
 
 
 def _check(timeout: float) -> None:

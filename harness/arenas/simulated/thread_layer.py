@@ -224,6 +224,9 @@ class Lock(Primitive):
         return f"<{'locked' if self._held else 'unlocked'} _thread.lock object>"
 
 
+Lock.__name__ = Lock.__qualname__ = "lock"
+
+
 class RLock(Primitive):
     """`_thread.RLock`: its owner may take it again."""
 
