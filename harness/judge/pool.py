@@ -145,7 +145,7 @@ def judge_counts(case: Case, tally: Tally) -> None:
     for executor, pool in case.pools.items():
         _judge_refusals(case, tally, executor, pool.workers)
     for track in case.tracks.values():
-        _judge_one_ending(tally, track)
+        _judge_one_ending(case, tally, track)
 
 
 def _judge_refusals(case: Case, tally: Tally, executor: str, workers: int) -> None:
@@ -180,7 +180,7 @@ def _judge_refusals(case: Case, tally: Tally, executor: str, workers: int) -> No
                 tally.blame("INV-01", text, *refused)
 
 
-def _judge_one_ending(tally: Tally, track: Track) -> None:
+def _judge_one_ending(case: Case, tally: Tally, track: Track) -> None:
     """INV-02: what `result`, `exception`, `cancelled` and `done` say in the end is one story."""
     late = [call for call in track.calls if call.ours and call.answered]
     kinds = {type(call.step): call for call in late}
@@ -193,6 +193,9 @@ def _judge_one_ending(tally: Tally, track: Track) -> None:
     if states.outcome.seen[-1][2] != "1":
         return  # not done yet when it was asked: that is judged elsewhere
     cancelled = states.outcome.seen[-1][1] == "1"
+    sweeping = case.cancelling_since(track.executor) < states.end
+    if not cancelled and sweeping and case.done_since[track.name] >= states.begin:
+        cancelled = told[0] == "cancelled"  # a shutdown may have cancelled it between the two questions
     agree = told[0] == told[1] and (told[0] == "cancelled") == cancelled
     tally.check(
         "INV-02", agree, f"{track.name} ends in two ways at once", states, result, error, future=track.name
