@@ -53,7 +53,7 @@ def pytest_output(folder: Path, *arguments: str) -> str:
 def test_an_unrelated_run_prints_the_same(tmp_path: Path) -> None:
     """With the plugin and without it: a passing, a failing and a failing Hypothesis test read the same."""
     (tmp_path / "test_unrelated.py").write_text(dedent(UNRELATED), encoding="utf-8")
-    for arguments in (["--hypothesis-seed=1"], ["--hypothesis-seed=1", "-n", "2"]):
+    for arguments in (["--hypothesis-seed=1"], ["--hypothesis-seed=1", "-n", "1"]):
         usual = pytest_output(tmp_path, *arguments, "-p", "no:executor-harness")
         assert "2 failed, 1 passed" in usual
         assert pytest_output(tmp_path, *arguments) == usual

@@ -17,12 +17,12 @@ _MOST_OPERATIONS = 5  # before the epilogue
 @pytest.mark.parametrize(
     ("name", "theme", "budget", "rules"),
     [
-        ("RunsCancelled", "lifecycle", "10s", {"FUT-08"}),
+        ("RunsCancelled", "lifecycle", "20s", {"FUT-08"}),
         ("DropsQueued", "lifecycle", "20s", {"SHD-02"}),
-        ("CallsBackTwice", "lifecycle", "10s", {"CB-01"}),
-        ("HangsInSecondShutdown", "lifecycle", "10s", {"LIFE-02", "SHD-04"}),
-        ("ExitsInSubmit", "lifecycle", "8s", {"LIFE-01"}),
-        ("LosesKeywords", "lifecycle", "10s", {"SUB-01"}),
+        ("CallsBackTwice", "lifecycle", "15s", {"CB-01"}),
+        ("HangsInSecondShutdown", "lifecycle", "15s", {"LIFE-02", "SHD-04"}),
+        ("ExitsInSubmit", "lifecycle", "12s", {"LIFE-01"}),
+        ("LosesKeywords", "lifecycle", "15s", {"SUB-01"}),
         ("LeavesHelper", "map", "10s", {"GC-01"}),
     ],
 )
