@@ -99,10 +99,10 @@ class Diverged(Exception):  # noqa: N818 - named after what the reader should co
 def default(ready: Sequence[A], current: A | None) -> A:
     """Who goes next unless somebody decides otherwise: whoever is at it.
 
-    After the current actor blocked or ended, it is the first that is not passive. The exception are failed
-    tries: an actor that spins makes way for the one that spun least, and if everybody spins, for the clock.
-    Without that the default schedule of a program that polls would never end, and each round of the poll
-    would need a decision of its own.
+    After the current actor blocked or ended, it is the first that is not passive; if all are, a kill before
+    the clock. The exception are failed tries: an actor that spins makes way for the one that spun least, and
+    if everybody spins, for the clock. Without that the default schedule of a program that polls would never
+    end, and each round of the poll would need a decision of its own.
 
     The kernel notes the decisions that differ from this function, and replaying falls back on it; so both
     have to call it.
@@ -114,7 +114,7 @@ def default(ready: Sequence[A], current: A | None) -> A:
         if not actor.passive and (least is None or _sooner(actor, least, current)):
             least = actor
     if least is None:
-        return ready[0]
+        return ready[1 if ready[0].index == CLOCK and len(ready) > 1 else 0]
     if least.spins >= PATIENCE and current is not None and ready[0].index == CLOCK:
         return ready[0]
     return least
