@@ -244,6 +244,26 @@ def _hold(gate: Any, end: Any) -> None:  # noqa: ANN401 - connections, real or o
     end.close()
 
 
+@litmus({(b"message", "open")}, preemptions=2)
+def a_process_closes_its_own_ends_only(m: Modules) -> Scenario:
+    """Those that it knows from the function in which its own was made as well."""
+
+    def close() -> tuple[object, str]:
+        reader, writer = m.context.Pipe(duplex=False)
+        ends = [reader, {"writer": writer}]
+
+        def send_and_close() -> None:
+            _send(writer)
+            reader.close()
+            ends[1]["writer"].close()
+
+        process = _start(m, send_and_close)
+        process.join()
+        return reader.recv_bytes(), "closed" if reader.closed or writer.closed else "open"
+
+    return Scenario((close,), lambda said: said[0])
+
+
 @litmus({"BrokenPipeError"}, preemptions=2, kills=1)
 def a_pipe_breaks_without_readers(m: Modules) -> Scenario:
     """The only reader has ended."""

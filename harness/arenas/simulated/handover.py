@@ -9,6 +9,7 @@ process inherits without being given them.
 from __future__ import annotations
 
 import functools
+import types
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.arenas.simulated import kernel, pipes
@@ -17,7 +18,7 @@ from harness.arenas.simulated.pickling import ForkingPickler
 from harness.arenas.simulated.thread_layer import Primitive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from harness.arenas.simulated.tasks import Process
 
@@ -49,7 +50,7 @@ def prepare(own: Any, child: Process, start_method: str) -> Callable[[], Any]:  
     before, Spawning.process = Spawning.process, child
     try:
         if start_method == "fork":
-            view = _view(type(own), {name: _clone(value, child) for name, value in state.items()})
+            view = _view(type(own), _Fork(child).clone(state))
             return lambda: view
         packed = bytes(ForkingPickler.dumps((type(own), state)))
         return lambda: _view(*ForkingPickler.loads(packed))
@@ -64,23 +65,74 @@ def _view(cls: type, state: dict[str, Any]) -> Any:  # noqa: ANN401 - any class 
     return view
 
 
-def _clone(thing: Any, child: Process) -> Any:  # noqa: ANN401 - whatever a process is given, a row for each kind
-    """The same for a forked process."""
-    kind = type(thing)
-    if kind is pipes.Connection:
-        return thing.copy_into(child)
-    if kind in (tuple, list):
-        return kind(_clone(part, child) for part in thing)
-    if kind is dict:
-        return {key: _clone(value, child) for key, value in thing.items()}
-    if kind is functools.partial:
-        args, keywords = _clone(thing.args, child), _clone(thing.keywords, child)
-        return functools.partial(_clone(thing.func, child), *args, **keywords)
-    if any(base.__module__.endswith(_MODULE_OF_QUEUES) for base in kind.__mro__):
-        copy = object.__new__(kind)
-        copy.__setstate__(_clone(thing.__getstate__(), child))
-        return copy
-    return thing
+class _Fork:
+    """Clones what holds a state of its own in each process, wherever a process has got it from.
+
+    Looked into are containers, `functools.partial`, bound methods, and what a nested function refers to.
+    """
+
+    def __init__(self, child: Process) -> None:
+        """Clone for this process."""
+        self._child = child
+        self._known: dict[int, Any] = {}  # by address; also what is just being cloned
+
+    def clone(self, thing: Any) -> Any:  # noqa: ANN401 - whatever a process is given
+        """The same for the child; the very same if there is nothing to clone in it."""
+        if id(thing) not in self._known:
+            self._known[id(thing)] = thing
+            self._known[id(thing)] = self._clone(thing)
+        return self._known[id(thing)]
+
+    def _clone(self, thing: Any) -> Any:  # noqa: ANN401, PLR0911 - whatever it is, a row for each kind
+        match thing:
+            case pipes.Connection():
+                return thing if thing.closed else thing.copy_into(self._child)
+            case tuple() | list() if type(thing) in (tuple, list):
+                return self._all(thing, thing, type(thing))
+            case dict() if type(thing) is dict:
+                return self._all(
+                    thing, list(thing.values()), lambda values: dict(zip(thing, values, strict=True))
+                )
+            case functools.partial():
+                parts = [thing.func, thing.args, thing.keywords]
+                return self._all(thing, parts, lambda new: functools.partial(new[0], *new[1], **new[2]))
+            case types.MethodType():
+                return self._all(
+                    thing, [thing.__self__], lambda new: types.MethodType(thing.__func__, new[0])
+                )
+            case types.FunctionType() if thing.__closure__:
+                return self._clone_function(thing)
+            case _ if any(base.__module__.endswith(_MODULE_OF_QUEUES) for base in type(thing).__mro__):
+                copy = object.__new__(type(thing))
+                copy.__setstate__(self.clone(thing.__getstate__()))
+                return copy
+            case _:
+                return thing
+
+    def _all(self, thing: object, parts: Sequence[Any], remake: Callable[[list[Any]], Any]) -> Any:  # noqa: ANN401 - as `thing`
+        clones = [self.clone(part) for part in parts]
+        return (
+            remake(clones) if any(new is not old for new, old in zip(clones, parts, strict=True)) else thing
+        )
+
+    def _clone_function(self, function: types.FunctionType) -> types.FunctionType:
+        cells = function.__closure__ or ()
+        new = tuple(self._clone_cell(cell) for cell in cells)
+        if all(each is cell for each, cell in zip(new, cells, strict=True)):
+            return function
+        clone = types.FunctionType(
+            function.__code__, function.__globals__, function.__name__, function.__defaults__, new
+        )
+        clone.__kwdefaults__ = function.__kwdefaults__
+        return clone
+
+    def _clone_cell(self, cell: types.CellType) -> types.CellType:
+        try:
+            content = cell.cell_contents
+        except ValueError:  # nothing is in it yet
+            return cell
+        clone = self.clone(content)
+        return cell if clone is content else types.CellType(clone)
 
 
 def _reduce_connection(connection: pipes.Connection) -> tuple[Callable[[int], Any], tuple[int]]:
