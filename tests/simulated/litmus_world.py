@@ -55,13 +55,15 @@ class Stage:
             raise AssertionError(f"{litmus.name}: {ending}: {outcome.detail}")
         return (STUCK if ending == "deadlock" else outcome), trace
 
-    def explore(self, litmus: Litmus, make_backend: Callable[[], Backend]) -> tuple[set[object], int]:
-        """All outcomes of a program, and the number of its schedules."""
+    def explore(
+        self, litmus: Litmus, make_backend: Callable[[], Backend], most: int
+    ) -> tuple[set[object], bool]:
+        """The outcomes of all schedules of a program, or of so many; and whether these were all."""
         strategy, outcomes = Exhaustive(litmus.bounds), set[object]()
-        while not strategy.exhausted:
+        while not strategy.exhausted and strategy.schedules < most:
             strategy.begin(0)
             outcomes.add(self.play(litmus, strategy, make_backend())[0])
-        return outcomes, strategy.schedules
+        return outcomes, strategy.exhausted
 
     def _perform(self, litmus: Litmus) -> object:
         """Start the functions of a scenario, wait for their ends, and ask."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PROGRAMS: Final = (*litmus_threads.CATALOGUE.programs, *litmus_processes.CATALOGUE.programs)
 
+_MOST: Final = 20_000 if backends.greenlet is not None else 150  # schedules; threads are slower by far
 _FEW: Final = 20  # runs with processes
 _MANY: Final = 40  # runs with threads
 
@@ -36,10 +37,15 @@ def stage() -> Stage:
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_the_world_shows_what_can_happen(program: Litmus) -> None:
-    """All schedules within bounds have exactly the outcomes that the program can have."""
-    outcomes, schedules = stage().explore(program, backends.best)
-    assert outcomes == program.outcomes
-    assert schedules > 1
+    """All schedules within bounds have exactly the outcomes that the program can have.
+
+    Where there is no greenlet, the first schedules have no others, and all if these are all.
+    """
+    outcomes, all_of_them = stage().explore(program, backends.best, _MOST)
+    assert outcomes <= program.outcomes
+    if all_of_them or backends.greenlet is not None:
+        assert all_of_them
+        assert outcomes == program.outcomes
 
 
 @pytest.mark.parametrize(
