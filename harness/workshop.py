@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from harness.check.trial import Trial
 
 BAD_INPUT = (UsageError, SubjectError, SpecsError)
-_LEAST_SHARE = 2.0  # seconds that an item gets even if earlier ones used the budget up
+_LEAST_SHARE = 1.0  # seconds that an item gets even if earlier ones used the budget up
 _LARGEST_SEED = 1 << 64
 
 
