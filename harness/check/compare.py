@@ -148,14 +148,16 @@ class Peers:
         return compare(Case(ours.history, self.subject), Case(theirs.history, peer))
 
     def _standing(self, peer: Subject, score: _Score, ours: Seen, theirs: Seen) -> str:
-        """Count the program by the gravest of its differences."""
+        """Count the program by the gravest of its differences, of which each kind counts once."""
         standings = {"alike"}
+        weighed = set()
         for difference in self._differences(peer, ours, theirs):
             if any(_explains(witness, difference) and excused is None for witness, excused in ours.pairs):
                 standings.add("forbidden")
             elif any(_explains(witness, difference) for witness, _ in (*ours.pairs, *theirs.pairs)):
                 standings.add("known")
-            else:
+            elif difference.kind not in weighed:
+                weighed.add(difference.kind)
                 standings.add(self._weigh(peer, score, ours.history.program, difference))
         return next(each for each in STANDINGS if each in standings)
 

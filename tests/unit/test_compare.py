@@ -77,6 +77,16 @@ def test_what_differs_twice_and_breaks_no_rule_is_a_divergence() -> None:
     assert stage.asked == ["peer", "mine", "peer"]
 
 
+def test_a_divergence_counts_a_program_once_however_many_calls_show_it() -> None:
+    """Two calls of the same kind that differ are one divergence of one program."""
+    ours, theirs = story(*FOUR, *FOUR), story(*FIVE, *FIVE)
+    comparing = peers(Stage({"mine": [ours], "peer": [theirs, theirs]}))
+    comparing.look(seen(ours))
+    (found,) = comparing.comparisons()
+    assert counted(found) == {"programs": 1, "diverging": 1}
+    assert [divergence.programs for divergence in found.divergences] == [1]
+
+
 def test_what_differs_once_is_chance() -> None:
     """A difference that is gone when both run again is counted apart, and not shown."""
     ours = story(*FOUR)
