@@ -275,9 +275,20 @@ class _Explainer:
             if word != row.wrong:
                 self.tally.hold(row.rule)
             elif impossible:
-                states = ", ".join(sorted(f"{state.phase} ({state.body} of its body)" for state in before))
-                self.tally.blame(row.rule, f"{row.text} (possible: {states})", call, future=self.track.name)
+                text = f"{row.text} (possible: {_spelled(before)})"
+                self.tally.blame(row.rule, text, call, future=self.track.name)
                 return
+        if impossible and (question, word) == ("cancel", "yes") and self._has_started():
+            task = self.track.task.script.task
+            text = (
+                f"{task} was executed, and yet cancel() said True; a cancel() before its start would have "
+                f"kept it from starting, a later one would have said False (possible: {_spelled(before)})"
+            )
+            self.tally.blame("FUT-08", text, call, future=self.track.name, task=task)
+
+    def _has_started(self) -> bool:
+        """Whether the task is known to have entered its body by now."""
+        return all(state.body is not Body.AHEAD for state, _ in self.now)
 
     def _task_event(self, kind: str) -> None:
         step = started if kind == "started" else finished
@@ -307,6 +318,10 @@ class _Explainer:
         return [
             call for call in self.track.calls if isinstance(call.step, op.Cancel) and call.value == "True"
         ]
+
+
+def _spelled(states: Iterable[State]) -> str:
+    return ", ".join(sorted(f"{state.phase} ({state.body} of its body)" for state in states))
 
 
 @functools.cache

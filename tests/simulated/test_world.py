@@ -14,12 +14,15 @@ from harness.arenas.simulated import backends
 from harness.arenas.simulated.strategies.portfolio import standard_portfolio
 from harness.arenas.simulated.strategies.replay import Guided, Replay
 from harness.arenas.simulated.world import World
+from harness.judge.judge import judge
+from harness.specs import load_rules
 from harness.values import operation as op
 from harness.values.history import Answered, CalledBack, Started, Stuck
 from harness.values.outcome import Raised, Returned
 from harness.values.program import Lane, Program, Script
 from tests.simulated.planted import CALLBACK, CANCEL, PLANTS, SHUTDOWN, WAIT, Plant
 from tests.simulated.worlds import BUSY, KILL, POOLS, make_run, trace
+from tests.unit.story import an_executor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,6 +197,19 @@ def test_planted_races_are_found_and_only_they(planted: _Garden, plant: Plant) -
     assert _shows(plant, make_run(edited, plant.program, Guided(schedule.decisions), 0))
     mended = planted.world(plant, mended=True)
     assert not _shows(plant, make_run(mended, plant.program, Guided(schedule.decisions), 0))
+
+
+def test_the_planted_cancel_breaks_its_rule_and_only_where_it_shows(planted: _Garden) -> None:
+    """A task that starts while cancel() says True: FUT-08, without any shutdown that would tell of it."""
+    world = planted.world(CANCEL)
+    subject, rules = an_executor(), load_rules()
+    strategy = standard_portfolio()
+    runs = [make_run(world, CANCEL.program, strategy, seed) for seed in range(300)]
+    blamed = [
+        "FUT-08" in {each.rule for each in judge(run.history, subject, rules).witnesses} for run in runs
+    ]
+    assert any(blamed)
+    assert blamed == [_shows(CANCEL, run) for run in runs]
 
 
 def test_what_cannot_be_controlled_ends_the_run() -> None:

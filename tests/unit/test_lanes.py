@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeAlias
 
 import pytest
@@ -138,6 +139,47 @@ def test_a_future_may_be_used_before_submit_has_returned() -> None:
     early: tuple[Line, ...] = ((0, None), (1, None), (1, YES), (0, ACCEPTED), (0, None))
     assert _broken(_seen(lanes, *early, (0, YES))) == set()
     assert _broken(_seen(lanes, *early, (0, NO))) == {"FUT-04"}
+
+
+START, END = Started(at=5, task="free", pid=1, thread=3), Finished(at=6, task="free", pid=1)
+CANCELS: Lanes = ((_submit("free"), CANCEL), (CANCEL,))
+
+
+@pytest.mark.parametrize(
+    ("lines", "broken"),
+    [
+        (((0, None), START, (0, NO)), set()),
+        (((0, None), START, (0, YES)), {"FUT-08"}),
+        (((0, None), START, END, (0, NO)), set()),
+        (((0, None), START, END, (0, YES)), {"FUT-08"}),
+        (((0, None), (0, YES)), set()),
+        (((0, None), (0, YES), START), {"FUT-08"}),
+        ((START, (0, None), (0, YES)), {"FUT-05"}),
+        (((0, None), (1, None), START, (0, NO), (1, NO)), set()),
+        (((0, None), (1, None), START, (0, NO), (1, YES)), {"FUT-08"}),
+        (((0, None), (1, None), (1, YES), START, (0, YES)), {"FUT-08"}),
+        (((0, None), (1, None), (1, YES), (0, YES)), set()),
+    ],
+)
+def test_a_task_that_starts_during_a_cancel_runs_only_if_the_answer_is_no(
+    lines: tuple[Line, ...], broken: set[str]
+) -> None:
+    """Whichever of start and cancel() came first: True and a start exclude each other."""
+    moved = [replace(line, at=3 + place) if isinstance(line, Started | Finished) else line
+             for place, line in enumerate(lines)]  # fmt: skip
+    assert _broken(_seen(CANCELS, *MADE, *moved)) == broken
+
+
+def test_the_witness_of_a_start_during_a_cancel_says_why_no_order_explains_both() -> None:
+    """It names the task, the call with its answer, and what cancel() would have said instead."""
+    history = _seen(CANCELS, *MADE, (0, None), replace(START, at=4), (0, YES))
+    (witness,) = judge(history, an_executor(), load_rules()).witnesses
+    assert (witness.rule, witness.tasks, witness.futures) == ("FUT-08", ("free",), ("f.free",))
+    assert witness.text == (
+        "free was executed, and yet cancel() said True; a cancel() before its start would have kept it from "
+        "starting, a later one would have said False (possible: running (ahead of its body), "
+        "running (inside of its body)): #2 f.free.cancel() -> True"
+    )
 
 
 def _called_back(name: str, at: int, thread: int = 1) -> CalledBack:
