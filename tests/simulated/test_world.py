@@ -14,22 +14,15 @@ from harness.arenas.simulated import backends
 from harness.arenas.simulated.strategies.portfolio import standard_portfolio
 from harness.arenas.simulated.strategies.replay import Guided, Replay
 from harness.arenas.simulated.world import World
-from harness.judge.judge import judge
-from harness.specs import load_rules
 from harness.values import operation as op
-from harness.values.history import Answered, CalledBack, Started, Stuck
-from harness.values.outcome import Raised, Returned
+from harness.values.history import Answered, Stuck
+from harness.values.outcome import Raised
 from harness.values.program import Lane, Program, Script
-from tests.simulated.planted import CALLBACK, CANCEL, PLANTS, SHUTDOWN, WAIT, Plant
 from tests.simulated.worlds import BUSY, KILL, POOLS, make_run, trace
-from tests.unit.story import an_executor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from harness.arenas.simulated.world import Run
-    from harness.values.schedule import Schedule
 
 NEEDS_GREENLETS = pytest.mark.skipif(
     backends.greenlet is None, reason="there is only one backend without greenlets"
@@ -136,80 +129,6 @@ def test_a_worker_that_is_killed_harms_nobody_in_the_reference() -> None:
     endings = {make_run(world, KILL, strategy, seed).ending for seed in range(300)}
     world.close()
     assert endings == {"done"}
-
-
-def _shows(plant: Plant, run: Run) -> bool:
-    """Whether a run shows the fault; what the rules say of it is for other tests."""
-    calls = {(event.lane, event.call): event.outcome for event in run.events if isinstance(event, Answered)}
-    if plant is CANCEL:
-        ran = any(event.task == "t1" for event in run.events if isinstance(event, Started))
-        return ran and calls.get((0, 2)) == Returned(value="True")
-    if plant is CALLBACK:
-        return not any(isinstance(event, CalledBack) for event in run.events)
-    assert plant in (SHUTDOWN, WAIT)
-    return run.ending == "deadlock"
-
-
-def _search(world: World, plant: Plant) -> Run | None:
-    strategy = standard_portfolio()
-    runs = (make_run(world, plant.program, strategy, seed) for seed in range(300))
-    return next((run for run in runs if _shows(plant, run)), None)
-
-
-@pytest.fixture
-def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Garden]:
-    """Copies of the standard library, put in front of it."""
-    garden = _Garden(tmp_path, monkeypatch)
-    yield garden
-    for each in garden.worlds:
-        each.close()
-
-
-class _Garden:
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.worlds: list[World] = []
-        self._folder = folder
-        self._monkeypatch = monkeypatch
-
-    def world(self, plant: Plant, *, mended: bool = False, edit: str = "") -> World:
-        """A world of a copy, perhaps with some more text at the beginning of a file."""
-        folder = plant.put(self._folder / str(len(self.worlds)), mended=mended)
-        file = folder / "concurrent" / "futures" / plant.file
-        file.write_text(edit + file.read_text())
-        with self._monkeypatch.context() as patch:
-            patch.syspath_prepend(folder)
-            made = World("concurrent.futures:ThreadPoolExecutor")
-        self.worlds.append(made)
-        return made
-
-
-@pytest.mark.parametrize("plant", PLANTS, ids=["cancel", "shutdown", "callback", "wait"])
-def test_planted_races_are_found_and_only_they(planted: _Garden, plant: Plant) -> None:
-    """A missing lock shows within some hundred schedules, and never once it is there."""
-    found = _search(planted.world(plant), plant)
-    assert found is not None
-    assert _search(planted.world(plant, mended=True), plant) is None
-    # After an edit elsewhere in the file, its schedule finds it again; after the repair it does not.
-    schedule: Schedule = found.trace.schedule()
-    edited = planted.world(
-        plant, edit="\n".join(f"UNRELATED_{number} = {number}" for number in range(10)) + "\n"
-    )
-    assert _shows(plant, make_run(edited, plant.program, Guided(schedule.decisions), 0))
-    mended = planted.world(plant, mended=True)
-    assert not _shows(plant, make_run(mended, plant.program, Guided(schedule.decisions), 0))
-
-
-def test_the_planted_cancel_breaks_its_rule_and_only_where_it_shows(planted: _Garden) -> None:
-    """A task that starts while cancel() says True: FUT-08, without any shutdown that would tell of it."""
-    world = planted.world(CANCEL)
-    subject, rules = an_executor(), load_rules()
-    strategy = standard_portfolio()
-    runs = [make_run(world, CANCEL.program, strategy, seed) for seed in range(300)]
-    blamed = [
-        "FUT-08" in {each.rule for each in judge(run.history, subject, rules).witnesses} for run in runs
-    ]
-    assert any(blamed)
-    assert blamed == [_shows(CANCEL, run) for run in runs]
 
 
 def test_what_cannot_be_controlled_ends_the_run() -> None:
