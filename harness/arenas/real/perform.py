@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.arenas.real import puppet
 from harness.arenas.real.recorder import now
+from harness.arenas.real.stage import NOTHING
 from harness.values import operation as op
 from harness.values.history import CalledBack, Entered
 from harness.values.outcome import (
@@ -98,8 +99,7 @@ def _hand_in(stage: Stage, executor: Any, name: str, ticket: puppet.Ticket) -> O
     future = executor.submit(puppet.play, ticket, *args, **keywords)
     stage.futures[name] = future
     stage.mark("accepted", ticket.task, 0)
-    futures = importlib.import_module("concurrent.futures")
-    return Submitted(is_future=isinstance(future, futures.Future))
+    return Submitted(is_future=isinstance(future, stage.blueprint.future))
 
 
 def _cancel(stage: Stage, step: op.Cancel) -> Outcome:
@@ -121,7 +121,7 @@ def _state(future: Any) -> str:  # noqa: ANN401 - a future of whatever class
 def _add_callback(stage: Stage, step: op.AddCallback) -> Outcome:
     future = stage.futures[step.future]
     stage.describe(future.add_done_callback(_callback(stage, step)))
-    return Returned(value="None")
+    return NOTHING
 
 
 def _callback(stage: Stage, step: op.AddCallback) -> Callable[..., None]:
@@ -323,7 +323,7 @@ def _close(stage: Stage, step: op.Close) -> Outcome:
         return Returned(value="no such method")
     iterator.close()
     _expect_no_more(stage)
-    return Returned(value="None")
+    return NOTHING
 
 
 def _shutdown(stage: Stage, step: op.Shutdown) -> Outcome:
@@ -348,18 +348,18 @@ def _leave(stage: Stage, step: op.Leave) -> Outcome:
         except LookupError as error:
             swallowed = executor.__exit__(type(error), error, error.__traceback__)
             return Returned(value="swallowed" if swallowed else "None")
-    return Returned(value="None")
+    return NOTHING
 
 
 def _open(stage: Stage, step: op.Open) -> Outcome:
     stage.open_gate(step.gate)
-    return Returned(value="None")
+    return NOTHING
 
 
 def _release(stage: Stage, _step: op.Release) -> Outcome:
     for gate in stage.gates:
         stage.open_gate(gate)
-    return Returned(value="None")
+    return NOTHING
 
 
 def _kill(stage: Stage, step: op.Kill) -> Outcome:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from harness.arenas.real.recorder import Recorder
 
 
+NOTHING = Returned(value="None")
+
+
 class Blueprint:
     """Where executors come from: a subject's factory, with the `wait` and `as_completed` that go with it."""
 
@@ -38,6 +41,7 @@ class Blueprint:
             holder = getattr(holder, name)
         self.factory: Any = getattr(holder, last)  # whether it can be called is for the probe to say
         futures = importlib.import_module("concurrent.futures")
+        self.future: type = futures.Future
         self.wait: Callable[..., Any] = getattr(holder, "wait", futures.wait)
         self.as_completed: Callable[..., Iterator[Any]] = getattr(
             holder, "as_completed", futures.as_completed
@@ -179,7 +183,9 @@ class Stage:
             return Returned(
                 value=f"parcel {value.task} {state} {len(value.body)}", same=self._same(value.task, value)
             )
-        if value is None or isinstance(value, bool | int | str):
+        if value is None:
+            return NOTHING
+        if isinstance(value, bool | int | str):
             return Returned(value=repr(value))
         maker = next((task for task, thing in self._made.items() if thing is value), None)
         return Returned(value=f"{type(value).__name__} of {maker}", same=None if maker is None else True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Over(BaseException):
 
 
 class Backend(Protocol):
-    """How tasks take turns."""
+    """How tasks take turns. It serves one run after the other."""
 
     name: str
 
@@ -57,26 +58,52 @@ class Backend(Protocol):
         """Where a carrier that is not running stands."""
 
 
+class _Player:
+    """A greenlet that plays one body after the other: to make one costs as much as its switches in a run."""
+
+    __slots__ = ("body", "busy", "greenlet", "hand_over")
+
+    def __init__(self, hub: Any, idle: list[_Player]) -> None:  # noqa: ANN401 - a greenlet
+        self.body: Callable[[], None] | None = None
+        self.busy = False
+        self.greenlet = greenlet.greenlet(partial(self._serve, idle, hub.switch), hub)
+        self.hand_over: Callable[[], None] = self.greenlet.switch
+
+    def _serve(self, idle: list[_Player], leave: Callable[[], None]) -> None:
+        while self.body is not None:
+            body, self.body = self.body, None
+            self.busy = True
+            body()
+            del body  # what it ran is let go of when it ends
+            self.busy = False
+            idle.append(self)
+            leave()
+
+
 class Greenlets:
-    """Carriers are greenlets, children of the hub's."""
+    """Carriers are greenlets, children of the hub's; they are used again."""
 
     name = "greenlets"
 
     def __init__(self) -> None:
         """Take the caller as the hub."""
         self._hub = greenlet.getcurrent()
+        self._idle: list[_Player] = []
 
     def carrier(self, body: Callable[[], None]) -> Carrier:
         """See `Backend`."""
-        return greenlet.greenlet(body, self._hub)
+        player = self._idle.pop() if self._idle else _Player(self._hub, self._idle)
+        player.greenlet.gr_context = None
+        player.body = body
+        return player
 
     def enter(self, carrier: Carrier) -> None:
         """See `Backend`."""
-        carrier.switch()
+        carrier.hand_over()
 
     def switch(self, mine: Carrier, other: Carrier) -> None:  # noqa: ARG002 - the other backend needs it
         """See `Backend`."""
-        other.switch()
+        other.hand_over()
 
     def leave(self, mine: Carrier) -> None:  # noqa: ARG002 - the other backend needs it
         """See `Backend`."""
@@ -84,14 +111,17 @@ class Greenlets:
 
     def discard(self, carrier: Carrier) -> None:
         """See `Backend`."""
+        if carrier.body is not None:  # it was never entered
+            carrier.body = None
+            self._idle.append(carrier)
         tries = 0
-        while carrier and tries < _PATIENCE:
-            carrier.throw(Over)
+        while carrier.busy and carrier.greenlet and tries < _PATIENCE:
+            carrier.greenlet.throw(Over)
             tries += 1
 
     def frame(self, carrier: Carrier) -> types.FrameType | None:
         """See `Backend`."""
-        frame: types.FrameType | None = carrier.gr_frame
+        frame: types.FrameType | None = carrier.greenlet.gr_frame
         return frame
 
 

@@ -170,8 +170,8 @@ class Lock(Primitive):
         self._held = self._initially = True
         return True
 
-    def release(self) -> None:
-        """Let go of it; see `threading.Lock.release`."""
+    def __exit__(self, *_: object) -> None:
+        """Let go of it. Nearly every release comes this way: so it has no other function to call."""
         k = kernel.running
         if k is None:
             self._held = self._initially = False
@@ -210,14 +210,14 @@ class Lock(Primitive):
     def _at_fork_reinit(self) -> None:
         self._held = False
 
+    def release(self) -> None:
+        """Let go of it; see `threading.Lock.release`."""
+        self.__exit__()
+
     __enter__ = acquire
     acquire_lock = acquire
     release_lock = release
     locked_lock = locked
-
-    def __exit__(self, *_: object) -> None:
-        """Let go of it."""
-        self.release()
 
     def __repr__(self) -> str:
         """Say whether it is held; without an address, since those differ from run to run."""
@@ -277,14 +277,15 @@ class RLock(Primitive):
         return True
 
     def _take(self, k: Kernel, me: Task, count: int) -> None:
-        self._owner, self._count = me, count
-        self.holder = me
-        put_off(k, self._waiters)
+        self._owner = self.holder = me
+        self._count = count
+        if self._waiters:
+            put_off(k, self._waiters)
         if me.process is not self._home:
             self._borrow(me.process)
 
-    def release(self) -> None:
-        """Let go of it once; see `threading.RLock.release`."""
+    def __exit__(self, *_: object) -> None:
+        """Let go of it once; as for a lock, nearly every release comes this way."""
         k = kernel.running
         if k is None or (self._epoch is not k and not self._lives_in(k)):
             return
@@ -301,6 +302,10 @@ class RLock(Primitive):
                 self._let_go(k)
             if not k.over:
                 k.point("released", 0)
+
+    def release(self) -> None:
+        """Let go of it once; see `threading.RLock.release`."""
+        self.__exit__()
 
     def _let_go(self, k: Kernel) -> None:
         self._owner = None
@@ -357,10 +362,6 @@ class RLock(Primitive):
         self._owner, self._count = None, 0
 
     __enter__ = acquire
-
-    def __exit__(self, *_: object) -> None:
-        """Let go of it."""
-        self.release()
 
     def __repr__(self) -> str:
         """Say whether it is held; without an address, since those differ from run to run."""

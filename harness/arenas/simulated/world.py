@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dis
 import gc
 import itertools
@@ -11,9 +10,10 @@ import sys
 import types
 import weakref
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from harness.arenas.simulated import (
     backends,
@@ -32,7 +32,7 @@ from harness.arenas.simulated.source_text import HOOK, SourceText
 from harness.values.history import Gone, History, Slow, Stuck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from harness.arenas.simulated.actor import Strategy
     from harness.arenas.simulated.instrument import Point
@@ -96,7 +96,7 @@ class World:
         self._runs = 0
         self._quiet = _Quiet()
         self._text = SourceText(granularity)
-        self._backend = backend
+        self._backend = backend()
         self._identities = identity.Identities()
         simulated = {
             "_thread": thread_layer.make_module(),
@@ -124,7 +124,7 @@ class World:
         )
         importlib_facade.import_module = self._importer.import_module  # type: ignore[attr-defined]  # an open namespace
         self._importer.loaded = self._remember
-        self._states: list[_State] = []
+        self._states: list[_Variable | _Contents] = []
         for name in _ALWAYS:
             self._importer.load(name)
         main_threads.let_processes_have_main_threads(self._importer.load("threading"))
@@ -142,7 +142,7 @@ class World:
     def run(self, program: Program, strategy: Strategy, *, limit: int = 20_000) -> Run:
         """Run a program once, as the strategy chooses."""
         self._restore()
-        k = Kernel(strategy, self._backend(), limit=limit)
+        k = Kernel(strategy, self._backend, limit=limit)
         performance = play.Performance(program, self._target, self._importer, k)
         self._quiet.listener.performance = performance
         unraisable, sys.unraisablehook = sys.unraisablehook, performance.unraisable
@@ -178,13 +178,8 @@ class World:
         identity.restart()
         for count in facades.Count.made:
             count.wind_back()
-        for namespace, name, live, kept in self._states:
-            if kept is not None:
-                if live or kept:
-                    live.clear()
-                    (live.extend if isinstance(live, list | deque) else live.update)(kept)
-            elif namespace[name] is not live:
-                namespace[name] = live
+        for state in self._states:
+            state.restore()
 
     @property
     def points(self) -> Sequence[Point]:
@@ -257,20 +252,54 @@ class _Listener(logging.Handler):
 _CONTAINERS = (dict, list, set, deque, weakref.WeakSet, weakref.WeakKeyDictionary)
 
 
-_State: TypeAlias = tuple[dict[str, Any], str, Any, Any]
-"""Where a variable is, its name, its value, and a copy of the value if that is a container."""
+class _Variable:
+    """A variable that functions of its module set, and its value after the import."""
+
+    __slots__ = ("_name", "_namespace", "_value")
+
+    def __init__(self, namespace: dict[str, Any], name: str) -> None:
+        self._namespace, self._name, self._value = namespace, name, namespace[name]
+
+    def restore(self) -> None:
+        if self._namespace[self._name] is not self._value:
+            self._namespace[self._name] = self._value
 
 
-def _state_of(module: types.ModuleType) -> list[_State]:
-    """The variables of a module that a run may change: containers, and what some function sets."""
+class _Contents:
+    """What was in a container after the import."""
+
+    __slots__ = ("_bare", "_clear", "_fill", "_kept")
+
+    def __init__(self, container: Any) -> None:  # noqa: ANN401 - one of `_CONTAINERS`
+        # A weak one is empty when what it is made of is, which is faster to look at.
+        self._bare = getattr(container, "data", container)
+        self._kept = dict(container) if isinstance(container, Mapping) else list(container)
+        self._clear = container.clear
+        self._fill = container.extend if isinstance(container, list | deque) else container.update
+
+    def restore(self) -> None:
+        if self._bare or self._kept:
+            self._clear()
+            self._fill(self._kept)
+
+
+def _state_of(module: types.ModuleType) -> list[_Variable | _Contents]:
+    """The variables of a module that a run may change: containers, and what some function sets.
+
+    What a facade only shows of the real module is not the world's to restore.
+    """
     namespace = vars(module)
+    real = sys.modules.get(module.__name__, module)
+    shown = {} if real is module else vars(real)
     settable = _settable(module)
-    state: list[_State] = []
+    state: list[_Variable | _Contents] = []
     for name, value in namespace.items():
+        if shown.get(name) is value:
+            continue
         if isinstance(value, _CONTAINERS) and not name.startswith("__"):
-            state.append((namespace, name, value, copy.copy(value)))
+            state.append(_Contents(value))
         elif name in settable:
-            state.append((namespace, name, value, None))
+            state.append(_Variable(namespace, name))
     return state
 
 
