@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import multiprocessing
+import signal
 import sys
 import threading
 from types import ModuleType, SimpleNamespace
@@ -14,12 +15,14 @@ import pytest
 
 from reference_executor import Future, ProcessPoolExecutor, ThreadPoolExecutor, _residents
 from reference_executor._carrier import Carrier
+from reference_executor._management import Pool
 from reference_executor._messages import format_remote
 from reference_executor._waiting import _Arrivals, _completions, _take_off
 from reference_executor._work import WorkItem
 from reference_executor._worker import Chunk
 from reference_executor._worker_process import (
     WorkerLostError,
+    WorkerPlan,
     WorkerProcess,
     _restore_main,
     _sigint_blocked,
@@ -303,3 +306,18 @@ def test_a_traceback_that_cannot_be_shown(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr("traceback.format_exception", refuse)
     assert "ValueError, whose traceback cannot be shown: SystemExit" in format_remote(ValueError())
+
+
+def test_a_death_leaves_those_that_have_left_to_their_carriers() -> None:
+    """BRK-01: the rest of the workers end with the one that died; who said farewell is buried only once."""
+    plan = WorkerPlan(multiprocessing.get_context("fork"), None, (), None, None)
+    pool, dead, leaving = Pool(2, plan), WorkerProcess(plan), WorkerProcess(plan)
+    pool._workers = {dead, leaving}
+    leaving.left = True
+    dead.kill()
+    pool._examine(dead)
+    assert pool.cause is not None and str(dead.pid) in pool.cause  # noqa: PT018 - one for mypy
+    assert pool._workers == {leaving}
+    pool.bury(leaving)
+    assert leaving.process.exitcode == -signal.SIGKILL
+    assert not pool._workers
