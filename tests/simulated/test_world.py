@@ -45,6 +45,24 @@ def test_both_backends_make_the_same_runs(pool: str, granularity: str) -> None:
     assert trace(pool, "greenlets", granularity, 6) == trace(pool, "threads", granularity, 6)
 
 
+@NEEDS_GREENLETS
+@pytest.mark.parametrize("pool", POOLS)
+def test_both_backends_tell_the_same_of_a_deadlock(pool: str) -> None:
+    """The stacks of those who wait are those of the simulated threads, whatever carries them."""
+    program = Program(
+        tasks=(Script(task="t0", gates=("g0",)),),
+        lanes=(Lane(operations=(op.Submit(executor="e0", future="f0", task="t0"), op.Result(future="f0"))),),
+    )
+    told = set()
+    for backend in (backends.Greenlets, backends.Threads):
+        world = World(pool, backend=backend)
+        run = make_run(world, program, Guided(), 0)
+        world.close()
+        assert run.ending == "deadlock"
+        told.add(run.events)
+    assert len(told) == 1
+
+
 def test_a_fresh_process_makes_the_same_runs() -> None:
     """Neither the hash seed nor the process matters."""
     traces = {_trace_elsewhere(seed, "greenlets") for seed in ("1", "2", "random")}

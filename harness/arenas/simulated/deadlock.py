@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -24,13 +25,18 @@ def describe_blocked(tasks: Iterable[Task], backend: Backend) -> str:
 def _describe(task: Task, backend: Backend) -> str:
     head = f"{task.role} waits ({task.op}{f' of object {task.target}' if task.target else ''}){_whose(task)}"
     frame = backend.frame(task.carrier) or sys._getframe()  # noqa: SLF001 - only the last to stop has none yet
-    frames = [] if frame is None else traceback.extract_stack(frame)
+    # A real thread that carries a task begins in `threading`: that is not part of what it carries.
+    frames = dropwhile(lambda each: not _is_own(each), traceback.extract_stack(frame))
     lines = [
         f"  {each.filename.rpartition('/lib/')[2] or each.filename}:{each.lineno} in {each.name}: {each.line}"
         for each in frames
-        if _OWN not in each.filename.replace("\\", "/")
+        if not _is_own(each)
     ]
     return "\n".join([head, *lines[-_DEPTH:]])
+
+
+def _is_own(frame: traceback.FrameSummary) -> bool:
+    return _OWN in frame.filename.replace("\\", "/")
 
 
 def _whose(task: Task) -> str:
