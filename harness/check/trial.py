@@ -16,7 +16,7 @@ from harness.arenas.simulated.plan import Plan
 from harness.check.confirm import Confirmation, confirm
 from harness.check.shrink_schedule import shrink_schedule
 from harness.values.course import Observation
-from harness.values.history import History, Slow
+from harness.values.history import History, Slow, Stuck
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,6 +38,7 @@ _SECOND_LOOKS: Final = 2  # of an item at programs that were too slow to tell: e
 _AROUND: Final = 150  # schedules near a failing one, of a candidate for a smaller program
 _LARGEST_NOISE: Final = 1 << 32
 _SHRINKING: Final = 600  # runs for a shorter schedule
+_SHRINKING_LONG: Final = 60  # the same for a livelock: each takes as long as a hundred others
 
 
 class Trial(Protocol):
@@ -234,7 +235,8 @@ class SimulatedTrial:
             found[taken] = seen
             return taken
 
-        shrunk = shrink_schedule(course.decisions, fails, tries=_SHRINKING)
+        tries = _SHRINKING_LONG if _goes_in_circles(like) else _SHRINKING
+        shrunk = shrink_schedule(course.decisions, fails, tries=tries)
         return found.get(shrunk.schedule, like) if shrunk.steady else like
 
     def narrate(self, program: Program, like: Observation) -> tuple[Step, ...]:
@@ -270,6 +272,10 @@ def _observed(run: Callable[[], History], program: Program) -> Observation:
         return Observation(run())
     except SubjectError as error:
         return Observation(History(program=program), doubt=str(error))
+
+
+def _goes_in_circles(seen: Observation) -> bool:
+    return any(isinstance(event, Stuck) and event.livelock for event in seen.history.events)
 
 
 def _course_of(seen: Observation) -> Course:

@@ -17,6 +17,7 @@ _HANGS: dict[type[op.Operation], str] = {
     op.AddCallback: "CB-04",
     op.Close: "MAP-06",
     op.Map: "MAP-03",
+    op.Census: "GC-01",  # whoever goes round in circles after the end
 }
 
 _METHODS = (op.Cancel, op.Running, op.Cancelled, op.Done, op.Observe, op.Repr)
@@ -44,7 +45,7 @@ def _blame_hang(case: Case, tally: Tally, stuck: Call) -> None:
         rule, shape = ("FUT-18" if deed == "query" else "CB-08"), deed
     else:
         rule, shape = _hang_rule(case, stuck)
-    text = "nothing in the client or its workers moves any more, and this call does not return"
+    text = f"{_manner(case)}, and this call does not return"
     future: str = getattr(stuck.step, "future", "")
     names = {"future": future} if future else {}
     tally.blame(rule, text, stuck, shape=shape, timed=False, **names)
@@ -52,6 +53,13 @@ def _blame_hang(case: Case, tally: Tally, stuck: Call) -> None:
         tally.met["LIFE-02"] += 1
     elif isinstance(stuck.step, _METHODS):
         tally.blame("FUT-18", text, stuck, future=future)
+
+
+def _manner(case: Case) -> str:
+    """How it is known that a call will not return."""
+    if case.stuck is not None and case.stuck.livelock:
+        return "livelock: whoever in the client or its workers still moves goes round in circles"
+    return "nothing in the client or its workers moves any more"
 
 
 def _hang_rule(case: Case, stuck: Call) -> tuple[str, str]:

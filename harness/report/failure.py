@@ -43,7 +43,7 @@ def one_failure(item: Item, finding: Finding, rule: Rule) -> str:
     )
     lines += [f"  {row}" for row in finding.picture]
     if finding.stacks:
-        lines += ["", "  stacks of the client when nothing moved any more:"]
+        lines += ["", "  stacks of the client when nothing got anywhere any more:"]
         lines += [f"    {row}" for row in finding.stacks.strip().splitlines()[:_MOST_STACK]]
     if finding.course is not None:
         lines += ["", *_schedule(finding, finding.course)]

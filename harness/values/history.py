@@ -137,10 +137,14 @@ class Gone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stuck:
-    """A call did not return and nothing moved; `stacks` are those of all threads."""
+    """A call did not return and nothing moved; `stacks` are those of all threads.
+
+    In a `livelock` threads did move, but in circles: over and over through states that they had been in.
+    """
 
     at: int
     stacks: str
+    livelock: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

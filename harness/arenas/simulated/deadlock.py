@@ -8,7 +8,7 @@ from itertools import dropwhile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from harness.arenas.simulated.backends import Backend
     from harness.arenas.simulated.tasks import Task
@@ -22,8 +22,19 @@ def describe_blocked(tasks: Iterable[Task], backend: Backend) -> str:
     return "\n\n".join(_describe(task, backend) for task in tasks if task.state in ("blocked", "lazy"))
 
 
-def _describe(task: Task, backend: Backend) -> str:
-    head = f"{task.role} waits ({task.op}{f' of object {task.target}' if task.target else ''}){_whose(task)}"
+def describe_livelock(tasks: Iterable[Task], circling: Container[Task], backend: Backend) -> str:
+    """The same for each task that goes round in circles, and then for each that waits."""
+    tasks = [task for task in tasks if task.state not in ("ended", "killed")]
+    round_and_round = [task for task in tasks if task in circling]
+    waiting = [task for task in tasks if task not in circling]
+    return "\n\n".join(
+        [_describe(task, backend, "goes round in circles") for task in round_and_round]
+        + [_describe(task, backend) for task in waiting]
+    )
+
+
+def _describe(task: Task, backend: Backend, does: str = "waits") -> str:
+    head = f"{task.role} {does} ({task.op}{f' of object {task.target}' if task.target else ''}){_whose(task)}"
     frame = backend.frame(task.carrier) or sys._getframe()  # noqa: SLF001 - only the last to stop has none yet
     # A real thread that carries a task begins in `threading`: that is not part of what it carries.
     frames = dropwhile(lambda each: not _is_own(each), traceback.extract_stack(frame))
@@ -40,6 +51,8 @@ def _is_own(frame: traceback.FrameSummary) -> bool:
 
 
 def _whose(task: Task) -> str:
+    if task.state == "ready":
+        return ""
     holder: Task | None = getattr(task.waits_for, "holder", None)
     if holder is None:
         return ""

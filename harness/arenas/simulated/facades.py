@@ -13,13 +13,10 @@ import types
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from harness.arenas.simulated import kernel
-from harness.arenas.simulated.kernel import SECOND
+from harness.arenas.simulated.virtual_time import EPOCH, SECOND, UPTIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-EPOCH: Final = 1_700_000_000 * SECOND
-"""What the wall clock of the world says at the beginning of a run."""
 
 
 def _like(real: types.ModuleType, **changes: object) -> types.ModuleType:
@@ -80,12 +77,12 @@ def make_time() -> types.ModuleType:
     """`time`, by the virtual clock."""
     clocks: dict[str, Callable[..., Any]] = {}
     for name in ("monotonic", "perf_counter", "process_time", "thread_time"):
-        clocks[name] = lambda: _now() / SECOND
-        clocks[f"{name}_ns"] = _now
+        clocks[name] = lambda: (UPTIME + _now()) / SECOND
+        clocks[f"{name}_ns"] = lambda: UPTIME + _now()
     clocks["time"] = lambda: (EPOCH + _now()) / SECOND
     clocks["time_ns"] = lambda: EPOCH + _now()
-    clocks["clock_gettime"] = lambda _clock: _now() / SECOND
-    clocks["clock_gettime_ns"] = lambda _clock: _now()
+    clocks["clock_gettime"] = lambda _clock: (UPTIME + _now()) / SECOND
+    clocks["clock_gettime_ns"] = lambda _clock: UPTIME + _now()
     for name in ("gmtime", "localtime", "ctime"):
         clocks[name] = _of_now(getattr(time, name))
     return _like(time, sleep=sleep, **clocks)

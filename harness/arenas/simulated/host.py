@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from harness.values.granularity import Granularity
 
 STACK_SIGNAL: Final = signal.SIGUSR2
+_ENDLESS: Final = 5  # runs without an end: they are long, and one is like the other
 _BEAT: Final = 0.25  # seconds between two signs of life
 _BACKENDS: Final[dict[str, Callable[[], backends.Backend]]] = {
     "greenlets": backends.Greenlets,
@@ -61,11 +62,13 @@ class Tally:
     steps: set[int] = field(default_factory=set)
     classes: set[int] = field(default_factory=set)
     histories: set[int] = field(default_factory=set)
+    endless: int = 0
     exhausted: bool = False
 
     def is_new(self, run: Run) -> bool:
         """Count a run; whether no schedule before had the same steps."""
         self.schedules += 1
+        self.endless += run.ending in ("livelock", "unfinished")
         steps = run.trace.fingerprint()
         if steps in self.steps:
             return False
@@ -139,8 +142,8 @@ class Host:
             if plan.all or (new and tally.shows_new(run)):
                 self._line.send(_seen(run, world, plan, _name(strategy), diverged))
             self._show_life(tally)
-            if isinstance(strategy, Exhaustive) and strategy.exhausted:
-                tally.exhausted = True
+            tally.exhausted = isinstance(strategy, Exhaustive) and strategy.exhausted
+            if tally.exhausted or tally.endless == _ENDLESS:
                 break
         return tally.message()
 

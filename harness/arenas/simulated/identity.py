@@ -9,6 +9,9 @@ from __future__ import annotations
 import builtins
 from typing import Any, Final
 
+PRIVATE: Final = "exh_world_"
+"""What the names of a world's own modules begin with."""
+
 _SLOT: Final = "_exh_number"
 
 

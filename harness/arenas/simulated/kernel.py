@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias
 
 from harness.arenas.simulated.actor import Diverged, default
 from harness.arenas.simulated.backends import Over
-from harness.arenas.simulated.deadlock import describe_blocked
+from harness.arenas.simulated.deadlock import describe_blocked, describe_livelock
+from harness.arenas.simulated.livelock import CALM, Overtime
 from harness.arenas.simulated.tasks import Process, Task
 from harness.arenas.simulated.trace import Trace
+from harness.arenas.simulated.virtual_time import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,13 +31,13 @@ if TYPE_CHECKING:
     from harness.arenas.simulated.actor import Strategy
     from harness.arenas.simulated.backends import Backend
 
-Ending: TypeAlias = Literal["done", "deadlock", "livelock", "diverged", "uncontrolled", "gone"]
+Ending: TypeAlias = Literal["done", "deadlock", "livelock", "unfinished", "diverged", "uncontrolled", "gone"]
 
 STEP: Final = 1_000  # nanoseconds of virtual time
 OVERSHOOT: Final = 1_000  # past a deadline, since `as_completed` asks for less than nothing left
-SECOND: Final = 1_000_000_000
 _FIRST_PID: Final = 1_000
 _LAST_STEPS: Final = 5_000
+_QUIET: Final = 1_000  # steps without an event that make one look
 _GLANCES: Final = 3  # looks at the clock that are nothing special
 _FASTEST: Final = 14  # then each takes twice as long as the one before, up to 16 ms
 
@@ -131,7 +133,8 @@ class Kernel:
     """One run."""
 
     def __init__(self, strategy: Strategy, backend: Backend, *, limit: int = 20_000) -> None:
-        """Prepare a run of at most `limit` steps."""
+        """Prepare a run of at most `limit` steps, and some more in overtime."""
+        self._strategy = strategy
         self._ask = strategy.choose
         self.backend = backend
         self.limit = limit
@@ -153,6 +156,10 @@ class Kernel:
         self._serial = 0
         self._actors = 0
         self._pids = 0
+        self.stamps = 0  # so many events were seen, or nearly seen
+        self._stamps_seen = -1
+        self._quiet = self._next_look = _QUIET
+        self._overtime: Overtime | None = None
         self._glances = 0  # so many times in a row somebody has looked at the clock
         self._glanced_at = -1
         self._clock = Clock()
@@ -318,8 +325,8 @@ class Kernel:
             self._offer(me, op)
         log = self.log
         log.append((me.index, op, target))
-        if len(log) > self.limit:
-            self.stop("livelock", f"more than {self.limit} steps")
+        if len(log) > self._next_look:
+            self._look_for_progress()
 
     def statement(self, number: int, op: str) -> None:
         """A choice point before a statement of instrumented code."""
@@ -332,8 +339,36 @@ class Kernel:
             self._offer(me, op)
         log = self.log
         log.append((me.index, op, 0))
-        if len(log) > self.limit:
-            self.stop("livelock", f"more than {self.limit} steps")
+        if len(log) > self._next_look:
+            self._look_for_progress()
+
+    def _look_for_progress(self) -> None:
+        """From time to time: was there any event? If not, everybody gets turns and is watched."""
+        steps = len(self.log)
+        quiet = self.stamps == self._stamps_seen
+        if self._overtime is not None:
+            if quiet and not self._overtime.watch(self.current, steps, self.now, self._actors):
+                return
+            self._end_overtime(self._overtime, quiet=quiet)
+        elif steps > self.limit:
+            self.stop("unfinished", f"more than {self.limit} steps")
+        elif quiet:
+            self._overtime = Overtime(steps)
+            self._ask, self._went = self._overtime.choose, []  # nothing is decided: it follows from what was
+            self._next_look = 0
+            return
+        self._stamps_seen = self.stamps
+        self._next_look = min(steps + self._quiet, self.limit)
+
+    def _end_overtime(self, overtime: Overtime, *, quiet: bool) -> None:
+        """There was an event, or it can be told that there will be none, or it cannot be told."""
+        if quiet and overtime.in_circles(len(self.log)):
+            self.outcome.blocked = describe_livelock(self.tasks, overtime.circling, self.backend)
+            self.stop("livelock", f"nothing new in {CALM} steps in which everybody had turns")
+        if quiet:
+            self._quiet *= 4  # look less often
+        self._overtime = None
+        self._ask, self._went = self._strategy.choose, self.trace.went
 
     def unwind(self) -> None:
         """A task that is taken off the stage still does something: let it, for a while."""
@@ -419,6 +454,7 @@ class Kernel:
     def stamp(self) -> int:
         """The present virtual time, never the same twice."""
         self.now += 1
+        self.stamps += 1
         return self.now
 
     def end_process(self, process: Process, exitcode: int) -> None:
@@ -476,6 +512,8 @@ class Kernel:
 
     def _note(self, chosen: Actor, me: Task | None) -> None:
         """Write down who was chosen, and in whose place."""
+        if self._overtime is not None:
+            return
         usual = me if me is not None and not me.spins else default(self.ready, me)
         if chosen is not usual:
             self.trace.preempted[len(self._went)] = (usual.role, usual.op)

@@ -113,7 +113,7 @@ class World:
         importlib_facade = types.ModuleType("importlib")
         simulated["importlib"] = importlib_facade
         self._importer = Importer(
-            f"exh_world_{next(_numbers)}",
+            f"{identity.PRIVATE}{next(_numbers)}",
             simulated,
             compiler=self._text.compile,
             special={
@@ -155,9 +155,10 @@ class World:
             k.forget()
             self._collect_now_and_then()
         notes = performance.notebook.notes
-        if outcome.ending == "deadlock":
-            notes.append(Stuck(at=k.now + 1, stacks=outcome.blocked))
-        elif outcome.ending == "livelock":
+        if outcome.ending in ("deadlock", "livelock"):
+            circling = outcome.ending == "livelock"
+            notes.append(Stuck(at=k.now + 1, stacks=outcome.blocked, livelock=circling))
+        elif outcome.ending == "unfinished":
             notes.append(Slow(at=k.now + 1, reason=outcome.detail))
         elif outcome.ending == "gone":
             notes.append(Gone(at=k.now + 1, status=outcome.status))
