@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import unittest
 from functools import lru_cache
@@ -45,7 +44,6 @@ class Enough(BaseException):
     """Ends a search at once; Hypothesis does not catch it."""
 
 
-@functools.lru_cache(maxsize=64)  # subjects of the same shape get the same programs, one after the other
 @lru_cache(maxsize=32)  # drawing takes a second and more, and subjects of one shape get the same programs
 def draw(theme: str, shape: Shape, number: int, count: int) -> tuple[Program, ...]:
     """Draw at most `count` distinct programs of a theme; `number` is the seed."""

@@ -1,17 +1,24 @@
+# ruff: noqa: SLF001 - what the arena does between two looks cannot be seen from outside
 """Whatever an executor does, the real arena gives a history, and nothing of the program outlives its run."""
 
 from __future__ import annotations
 
 import re
+import selectors
 import signal
+import socket
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import pytest
 
 from harness.arenas.real.arena import Patience, RealArena, SubjectError
+from harness.arenas.real.child import Player
+from harness.arenas.real.stage import Stage
 from harness.values import operation as op
 from harness.values.history import Answered, Called, Finished, Gone, History, Leftover, Slow, Started, Stuck
 from harness.values.outcome import Raised, Returned, Skipped, Struck
@@ -293,3 +300,56 @@ def test_a_constructor_that_fails_in_a_run_is_told(arena: RealArena) -> None:
     """A run of a subject that cannot be built is no history."""
     with pytest.raises(SubjectError, match="cannot be built: LookupError: no 2 workers to be had"):
         _run(arena, BADLY + "RaisesInConstructor", _program(SUBMIT_FREE))
+
+
+@dataclass
+class _Believer:
+    """A watch that finds everything still at once; just before, a puppet said something."""
+
+    puppet: socket.socket
+    patience: Patience = field(default_factory=Patience)
+    turn: int | None = 1
+    said: bool = False
+
+    def is_still(self, _child: object) -> bool:
+        """Yes, always."""
+        if not self.said:
+            self.said = True
+            self.puppet.send(b"!")
+        return True
+
+    def moved(self) -> None:
+        """What was heard is of no interest."""
+
+
+def test_what_was_said_before_all_was_still_is_heard_first(arena: RealArena) -> None:
+    """On a busy machine the harness may see the stillness before it has read what a puppet said last."""
+    happened: list[object] = []
+    ours, theirs = socket.socketpair()
+    child = SimpleNamespace(
+        pid=0, line=None, send=lambda message: happened.append(message["do"]),
+        exit_status=lambda: 0 if "give up" in happened else None,
+    )  # fmt: skip
+    arena._selector.register(ours, selectors.EVENT_READ, lambda: happened.append(ours.recv(1)))
+    arena._watch = cast("Any", _Believer(theirs))
+    with ours, theirs:
+        arena._attend(cast("Any", child))
+        arena._selector.unregister(ours)
+    assert happened == [b"!", "give up"]
+
+
+def test_what_threads_did_counts_before_a_wait_is_given_up() -> None:
+    """A task started, and the client was not let run to notice before it was told that nothing moves."""
+    stage = Stage(_program(SUBMIT_FREE), cast("Any", None), cast("Any", None), lambda: None)
+    stage.owner["t0"] = "e0"
+    ledger = stage.ledgers["e0"]
+    ledger.accept("t0")
+
+    def pause(_poll: float | None) -> list[dict[str, object]]:
+        stage.mark("started", "t0", 1)
+        stage.mark("finished", "t0", 1)
+        return [{"do": "give up", "turn": 1}]
+
+    control = SimpleNamespace(next_turn=lambda: 1, send=lambda _message: None, pause=pause)
+    player = Player(stage, cast("Any", control), cast("Any", None), cast("Any", None))
+    assert player.wait_until(lambda: ledger.settled(set()), None)

@@ -188,7 +188,7 @@ class RealArena:
             status = child.exit_status()
             if status is not None:
                 return [Gone(at=time.monotonic_ns(), status=status)], None
-            if watch.is_still(child):
+            if watch.is_still(child) and not self._has_something_to_read():
                 if watch.turn is None:
                     return [Stuck(at=time.monotonic_ns(), stacks=self._stacks(child))], None
                 child.send({"do": "give up", "turn": watch.turn})
@@ -196,6 +196,10 @@ class RealArena:
             elif time.monotonic() > limit:
                 doing = "a call has not returned" if watch.turn is None else "the pool has not settled"
                 return [Slow(at=time.monotonic_ns(), reason=f"{doing} after {watch.patience.slow:g} s")], None
+
+    def _has_something_to_read(self) -> bool:
+        """Whether somebody said something before all was still: a busy machine may let us read it late."""
+        return bool(self._selector.select(0))
 
     def _hear_the_rest(self) -> None:
         """Read what puppets said before they ended: it is in the sockets, whoever sent it may be dead."""

@@ -129,6 +129,7 @@ class Player:
                 for message in self.control.pause(poll):
                     if message["do"] == "give up":
                         if message["turn"] == turn:
+                            self.stage.take_notice()  # of what threads did while this one was not let run
                             return bool(happened())
                     else:
                         self.stage.mark(message["do"], message["task"], message["pid"])
