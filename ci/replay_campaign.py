@@ -3,7 +3,7 @@
     python ci/replay_campaign.py [--tokens 1000] [--rounds 3] [--seed 0]
 
 First it makes tokens: programs and schedules of the simulated world that break a rule. They come from the
-planted faults of `tests/simulated/planted.py`, from a worker that is killed as the pool shuts down, and from
+planted faults of `tests/simulated/planted.py`, from workers that are killed at bad moments, and from
 programs as the harness draws them, on CPython's own pools with the faults that these have; each at every
 granularity. Then each token, read back from its text, is replayed in three processes of its own for greenlets
 and in three for threads. Every one of these processes has another hash seed, and gets the tokens in another
@@ -46,7 +46,8 @@ from harness.judge.excuse import excuse  # noqa: E402 - the same
 from harness.judge.judge import judge  # noqa: E402 - the same
 from harness.specs import load_deviations, load_rules  # noqa: E402 - the same
 from harness.values.granularity import GRANULARITIES, Granularity  # noqa: E402 - the same
-from harness.values.operation import Kill  # noqa: E402 - the same
+from harness.values.operation import Kill, Result, Shutdown, Submit  # noqa: E402 - the same
+from harness.values.program import Lane, Program, Script  # noqa: E402 - the same
 from harness.values.token import Token  # noqa: E402 - the same
 from tests.simulated.planted import PLANTS, PROCESSES, THREADS  # noqa: E402 - the same
 from tests.simulated.worlds import KILL  # noqa: E402 - the same
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from harness.values.course import Observation
-    from harness.values.program import Program
     from harness.values.subject import Subject
     from harness.values.verdict import Witness
 
@@ -67,6 +67,34 @@ _MOST: Final = 3000  # schedules of a program that is known to fail
 _SHOWN: Final = 10  # differences that are printed
 _AROUND: Final = 150  # characters before and after the place where two texts part
 _EVERY: Final = 10.0  # seconds between two lines of progress
+
+
+KILL_BUSY: Final = Program(
+    tasks=(Script(task="t0", gates=("g0",)), Script(task="t1")),
+    lanes=(
+        Lane(
+            operations=(
+                *(Submit(executor="e0", future=f"f{number}", task=f"t{number}") for number in range(2)),
+                Kill(executor="e0", task="t0"),
+                Shutdown(executor="e0"),
+            )
+        ),
+    ),
+)
+"""A worker dies in its task."""
+
+KILL_EARLY: Final = Program(
+    tasks=(Script(task="t0"), Script(task="t1")),
+    lanes=(
+        Lane(
+            operations=(
+                *(Submit(executor="e0", future="f0", task="t0"), Result(future="f0")),
+                *(Kill(executor="e0"), Submit(executor="e0", future="f1", task="t1")),
+            )
+        ),
+    ),
+)
+"""A worker dies while the next task is handed in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +197,8 @@ def sources(bench: Bench, gardens: Path, seed: int) -> list[Source]:
         for subject in bench.subjects.values()
         for theme in themes_for(shape_of(subject, "simulated"))
     ]  # fmt: skip
-    places = [*planted, Source(target=PROCESSES, programs=(KILL,)), *drawn]
+    deaths = [Source(target=PROCESSES, programs=(program,)) for program in (KILL, KILL_BUSY, KILL_EARLY)]
+    places = [*planted, *deaths, *drawn]
     return [replace(source, granularity=granularity) for source in places for granularity in GRANULARITIES]
 
 
