@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from harness.values.granularity import Granularity  # noqa: TC001 - the codec reads the types of the fields
 from harness.values.schedule import Schedule
@@ -37,11 +37,24 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A statement that a thread was about to begin: where it is, and its first line, shortened.
+
+    `moment` tells apart when it is ``before`` it, ``again`` at the head of a loop, or about to ``store``.
+    """
+
+    file: str
+    line: int
+    text: str
+    moment: Literal["before", "again", "store"] = "before"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One step of a simulated run: `role` did `op` on the object numbered `target`, 0 if on none.
 
     `chosen` says that by default another would have gone on; `beyond_gil` that a build with a global lock is
-    not known to switch threads there.
+    not known to switch threads there. If `op` names a `statement`, that is which.
     """
 
     role: str
@@ -49,6 +62,7 @@ class Step:
     target: int = 0
     chosen: bool = False
     beyond_gil: bool = False
+    statement: Statement | None = None
 
 
 @dataclass(frozen=True, slots=True)

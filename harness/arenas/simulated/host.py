@@ -234,7 +234,8 @@ def _seen(run: Run, world: World, plan: Plan, strategy: str, diverged: str) -> d
         "doubt": diverged,
     }  # fmt: skip
     if plan.steps:
-        message["steps"] = encode(run.trace.steps(beyond_a_gil(run.trace.schedule(), world.points)))
+        beyond = beyond_a_gil(run.trace.schedule(), world.points)
+        message["steps"] = encode(run.trace.steps(beyond, world.points))
     return message
 
 

@@ -32,10 +32,11 @@ class Point:
 
     `line` counts from 1, `column` from 0 in UTF-8 bytes, both of the statement; `text` is its first line,
     shortened; `gil` says that a build with a global lock surely can switch threads here. False means that it
-    cannot, or that this is not known.
+    cannot, or that this is not known. `file` is the module's, as far as it matters.
     """
 
     module: str
+    file: str
     line: int
     column: int
     text: str
@@ -78,7 +79,8 @@ def instrument(  # noqa: PLR0913 - a source, the three things it is known by, an
     insertion = Insertion(hook=hook, first=first, accesses=granularity == "access", shared=shared)
     changed = _quietly(insertion.visit(tree), filename)
     lines = source.encode().splitlines()
-    points = (_point(site, module, lines, gil=polling.can_switch(site)) for site in insertion.sites)
+    file = filename.replace("\\", "/").rpartition("/lib/")[2] or filename
+    points = (_point(site, module, file, lines, gil=polling.can_switch(site)) for site in insertion.sites)
     return Instrumented(code=changed, points=tuple(points))
 
 
@@ -88,10 +90,12 @@ def _quietly(source: str | ast.Module, filename: str, flags: int = 0) -> Any:  #
         return compile(source, filename, "exec", flags, dont_inherit=True)
 
 
-def _point(site: Site, module: str, lines: list[bytes], *, gil: bool) -> Point:
+def _point(site: Site, module: str, file: str, lines: list[bytes], *, gil: bool) -> Point:
     line, column = site.statement.start
     text = _text(site, lines)
-    return Point(module=module, line=line, column=column, text=text, moment=site.moment, gil=gil)
+    return Point(
+        module=module, file=file, line=line, column=column, text=text, moment=site.moment, gil=gil
+    )  # fmt: skip
 
 
 def _text(site: Site, lines: list[bytes]) -> str:

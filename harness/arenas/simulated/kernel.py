@@ -147,6 +147,7 @@ class Kernel:
         self.trace = Trace()
         self.log = self.trace.log
         self._went = self.trace.went
+        self._stood = self.trace.stood
         self.over = False
         self.outcome = Outcome()
         self.unwinding = 0
@@ -338,6 +339,7 @@ class Kernel:
         if len(self.ready) > 1:
             self._offer(me, op)
         log = self.log
+        self._stood[len(log)] = number
         log.append((me.index, op, 0))
         if len(log) > self._next_look:
             self._look_for_progress()

@@ -23,7 +23,7 @@ _WHOLE: Final = frozenset({"threading", *PUPPETS})
 
 _NAME: Final = re.compile("s[0-9a-f]{4}")
 
-_NOWHERE: Final = Point(module="", line=0, column=0, text="", moment="before", gil=False)
+_NOWHERE: Final = Point(module="", file="", line=0, column=0, text="", moment="before", gil=False)
 
 
 class SourceText:

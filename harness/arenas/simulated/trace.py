@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.arenas.simulated.actor import CLOCK
-from harness.values.course import Step
+from harness.values.course import Statement, Step
 from harness.values.schedule import Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Sequence
 
+    from harness.arenas.simulated.instrument import Point
     from harness.values.schedule import Decision
 
 
@@ -23,13 +24,15 @@ class Trace:
     `log` has every step: the index of the actor, the operation, and the number of its object (0 for none).
     `went` has, by choice point, the role that went next and what it was about to do; `preempted`, by the
     number of the choice point, the role and operation that were the default there and had to wait; `cuts`
-    has the places in the log where that was so. `roles` and `processes` say who the numbers are.
+    has the places in the log where that was so. `stood` has, by the place in the log, the number of the
+    statement that a task was about to begin. `roles` and `processes` say who the numbers are.
     """
 
     log: list[tuple[int, str, int]] = field(default_factory=list)
     went: list[tuple[str, str]] = field(default_factory=list)
     preempted: dict[int, tuple[str, str]] = field(default_factory=dict)
     cuts: list[int] = field(default_factory=list)
+    stood: dict[int, int] = field(default_factory=dict)
     roles: dict[int, str] = field(default_factory=lambda: {CLOCK: "clock"})
     processes: dict[int, str] = field(default_factory=dict)
 
@@ -37,13 +40,18 @@ class Trace:
         """The decisions that differ from the default, with their labels."""
         return Schedule.of_run(self.went, self.preempted)
 
-    def steps(self, beyond_gil: Container[Decision] = ()) -> tuple[Step, ...]:
-        """What was done, by whom; that a process is gone is its own step. These decisions are marked."""
+    def steps(self, beyond_gil: Container[Decision] = (), points: Sequence[Point] = ()) -> tuple[Step, ...]:
+        """What was done, by whom; that a process is gone is its own step. These decisions are marked.
+
+        `points` are those of the world: they say what the numbers of statements stand for.
+        """
         cuts = dict(zip(self.cuts, self.schedule().decisions, strict=True))
+        at = {place: points[number] for place, number in self.stood.items()} if points else {}
         return tuple(
             Step(
                 role=self.processes[target] if op == "gone" else self.roles[who],
                 op=op, target=target, chosen=place in cuts, beyond_gil=cuts.get(place) in beyond_gil,
+                statement=_statement(at[place]) if place in at else None,
             )
             for place, (who, op, target) in enumerate(self.log)
         )  # fmt: skip
@@ -63,3 +71,7 @@ class Trace:
             if target:
                 orders.setdefault(target, []).append((who, op))
         return hash(tuple((target, tuple(order)) for target, order in sorted(orders.items())))
+
+
+def _statement(point: Point) -> Statement:
+    return Statement(file=point.file, line=point.line, text=point.text, moment=point.moment)
