@@ -1,9 +1,10 @@
 """Does a program make progress? Decided before it runs: a hang is a fault only where it must not happen.
 
 A call that waits is *safe* if it returns on every executor that keeps its promises, whatever the order in
-which tasks start: the tasks it waits for have no closed gate, and tasks that do stand at closed gates
-cannot take up all workers. The analysis errs on the safe side: a cancelled task still counts as one that
-may hold a worker.
+which tasks start: the tasks it waits for have no gate that may stay closed, and tasks that may stand at
+closed gates cannot take up all workers. A gate that another task opens is sure to open if that task is sure
+to start. The analysis errs on the safe side: a cancelled task still counts as one that may hold a worker,
+and a task that waits for others as one that waits for good.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.model.form import malformation
 from harness.values import operation as op
-from harness.values.program import Raise
+from harness.values.program import Exit, Raise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +33,8 @@ class Progress:
     given_to: dict[str, set[str]] = field(default_factory=dict)
     items_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
     futures_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    doubtful: set[str] = field(default_factory=set)  # tasks that perhaps never start
+    closing: set[str] = field(default_factory=set)  # executors that perhaps take no more tasks
 
     @staticmethod
     def of(program: Program) -> Progress:
@@ -43,17 +46,33 @@ class Progress:
         )
 
     def held(self, task: str) -> bool:
-        """Whether a task, once started, stands at a closed gate."""
+        """Whether a task, once started, stands at a gate that its client has not opened."""
         return not self.opened.issuperset(self.scripts[task].gates)
 
     def ends(self, task: str) -> bool:
         """Whether a task that was submitted ends on every executor that keeps its promises."""
-        if self.held(task):
-            return False
+        return self.finds_a_worker(task) and self.passes(task)
+
+    def passes(self, task: str) -> bool:
+        """Whether all the gates of a task are open, or opened by tasks that are sure to start."""
+        closed = [gate for gate in self.scripts[task].gates if gate not in self.opened]
+        return not closed or all(self._is_opened(gate, task) for gate in closed)
+
+    def _is_opened(self, gate: str, waiting: str) -> bool:
+        """Whether a task other than the one that waits there is sure to open a gate."""
+        return any(
+            gate in self.scripts[other].opens and other not in self.doubtful and self.finds_a_worker(other)
+            for tasks in self.given_to.values()
+            for other in tasks
+            if other != waiting
+        )
+
+    def finds_a_worker(self, task: str) -> bool:
+        """Whether there is a worker for a task that was submitted, whoever else is held."""
         owner = next((name for name, tasks in self.given_to.items() if task in tasks), None)
         if owner is None:
             return False
-        return sum(self.held(other) for other in self.given_to[owner]) < self.workers[owner]
+        return sum(self.held(other) for other in self.given_to[owner] if other != task) < self.workers[owner]
 
     def all_end(self, tasks: Iterable[str]) -> bool:
         """Whether all of these end."""
@@ -73,8 +92,12 @@ class Progress:
                     self.task_of[name] for name in self.futures_of.get(iterator, ()) if name in self.task_of
                 )
                 return self.all_end(waited)
-            case op.Shutdown(wait=True, executor=executor) | op.Leave(executor=executor):
+            case op.Shutdown(
+                wait=True, executor=executor, cancel_futures=True
+            ):  # cancels who would open gates
                 return not any(self.held(task) for task in self.given_to[executor])
+            case op.Shutdown(wait=True, executor=executor) | op.Leave(executor=executor):
+                return all(self.ends(task) for task in self.given_to[executor] if self.held(task))
             case _:
                 return True
 
@@ -88,6 +111,7 @@ class Progress:
 
     def after(self, step: op.Operation) -> None:
         """Take note of an operation."""
+        self._doubt_after(step)
         match step:
             case op.Submit(executor=executor, future=future, task=task):
                 self._give(executor, future, task)
@@ -106,6 +130,24 @@ class Progress:
             case _:
                 pass
 
+    def _doubt_after(self, step: op.Operation) -> None:
+        """Take note of what an operation makes uncertain."""
+        match step:
+            case op.Cancel(future=future) if future in self.task_of:
+                self.doubtful.add(self.task_of[future])
+            case op.AddCallback(deed="submit", task=str(task)):
+                self.doubtful.add(task)
+            case op.AddCallback(deed="shutdown", executor=str(executor)) | op.Leave(executor=executor):
+                self._doubt(executor, cancelling=False)
+            case op.Shutdown(executor=executor, cancel_futures=cancelling):
+                self._doubt(executor, cancelling=cancelling)
+            case op.Kill(executor=executor):
+                self._doubt(executor, cancelling=True)
+            case op.Map(tasks=tasks):
+                self.doubtful.update(tasks)
+            case _:
+                pass
+
     def expect_everything(self, program: Program) -> None:
         """Count with every task that is given to an executor anywhere: other lanes may have been faster."""
         for lane in program.lanes:
@@ -114,10 +156,28 @@ class Progress:
                 tasks = (getattr(step, "task", None), *getattr(step, "tasks", ()))
                 if executor in self.given_to and not isinstance(step, op.Kill):
                     self.given_to[executor].update(task for task in tasks if task in self.scripts)
+                    self.doubtful.update(task for task in tasks if task in self.scripts)
+
+    def refuse(self, task: str) -> None:
+        """Take note that a task was not accepted."""
+        self.doubtful.add(task)
 
     def _give(self, executor: str, future: str, task: str) -> None:
         self.task_of[future] = task
         self.given_to[executor].add(task)
+        script = self.scripts.get(task)
+        if script is None:
+            return
+        if isinstance(script.ending, Exit):  # its worker dies, and perhaps others with it
+            self._doubt(executor, cancelling=True)
+        if executor in self.closing or script.argument < 0:
+            self.doubtful.add(task)
+
+    def _doubt(self, executor: str, *, cancelling: bool) -> None:
+        """An executor closes or breaks: it takes nothing more, and perhaps drops what it has."""
+        self.closing.add(executor)
+        if cancelling:
+            self.doubtful.update(self.given_to.get(executor, ()))
 
 
 def objection(program: Program, *, lanes: int = 1) -> str:

@@ -65,23 +65,30 @@ Ending: TypeAlias = Return | Raise | Exit
 class Script:
     """What one task does: report *started*, pass its gates, report *finished*, end.
 
-    `argument` is the size in bytes of an extra argument, or -1 for one that cannot be pickled.
+    `argument` is the size in bytes of an extra argument, or -1 for one that cannot be pickled. The gates that
+    it `opens` are open once it has started: so tasks wait for each other.
     """
 
     task: str
     gates: tuple[str, ...] = ()
+    opens: tuple[str, ...] = ()
     ending: Ending = Return()
     argument: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """An executor of the program, and what it is made with. `start` is a multiprocessing start method."""
+    """An executor of the program, and what it is made with.
+
+    `start` is a multiprocessing start method; a worker makes way for another after so many tasks
+    (`tasks_per_worker`, ``max_tasks_per_child``).
+    """
 
     executor: str = "e0"
     workers: int = 2
     start: Literal["fork", "forkserver", "spawn"] | None = None
     named: bool = False
+    tasks_per_worker: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

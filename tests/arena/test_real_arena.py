@@ -77,6 +77,39 @@ def _is_gone(pid: int) -> bool:
     return state in "ZX"
 
 
+@pytest.mark.parametrize("target", [THREADS, PROCESSES])
+def test_tasks_meet(arena: RealArena, target: str) -> None:
+    """Each of two tasks opens the gate at which the other waits: both are in their bodies at once."""
+    program = Program(
+        tasks=(
+            Script(task="t0", gates=("g1",), opens=("g0",)), Script(task="t1", gates=("g0",), opens=("g1",)),
+        ),
+        lanes=(Lane(operations=(SUBMIT_FREE, SUBMIT_HELD, op.Result(future="f0"))),),
+    )  # fmt: skip
+    history = _run(arena, target, program)
+    assert _came_to_its_end(history)
+    starts = [event.at for event in history.events if isinstance(event, Started)]
+    finishes = [event.at for event in history.events if isinstance(event, Finished)]
+    assert max(starts) < min(finishes)
+
+
+def test_a_worker_serves_as_many_tasks_as_it_may(arena: RealArena) -> None:
+    """The limit reaches the executor: after each task comes another process."""
+    free = tuple(Script(task=f"t{number}") for number in range(2))
+    steps = [
+        step
+        for number in range(2)
+        for step in (
+            op.Submit(executor="e0", future=f"f{number}", task=f"t{number}"), op.Result(future=f"f{number}"),
+        )
+    ]  # fmt: skip
+    pool = Pool(workers=1, start="forkserver", tasks_per_worker=1)
+    history = _run(
+        arena, PROCESSES, Program(pools=(pool,), tasks=free, lanes=(Lane(operations=tuple(steps)),))
+    )
+    assert len({event.pid for event in history.events if isinstance(event, Started)}) == len(free)
+
+
 def test_a_program_on_the_standard_library_runs_to_its_end() -> None:
     """The helper that decides it is not blind: a history without events did not come to its end."""
     assert not _came_to_its_end(History(program=_program(SUBMIT_FREE)))

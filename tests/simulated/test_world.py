@@ -15,7 +15,7 @@ from harness.arenas.simulated.strategies.portfolio import standard_portfolio
 from harness.arenas.simulated.strategies.replay import Guided, Replay
 from harness.arenas.simulated.world import World
 from harness.values import operation as op
-from harness.values.history import Answered, Stuck
+from harness.values.history import Answered, Finished, Started, Stuck, Uncaught
 from harness.values.outcome import Raised
 from harness.values.program import Lane, Program, Script
 from tests.simulated.worlds import BUSY, KILL, POOLS, make_run, trace
@@ -120,6 +120,52 @@ def test_an_hour_passes_at_once(world: World) -> None:
     assert isinstance(answer.outcome, Raised)
     assert answer.outcome.error == "TimeoutError"
     assert answer.at > 3600 * 10**9
+
+
+def test_a_gate_that_is_opened_twice_wakes_nobody_else(world: World) -> None:
+    """Whoever went through a gate waits for something else by then: opening it again is nothing to them."""
+    program = Program(
+        tasks=(Script(task="t0", gates=("g0",)),),
+        lanes=(
+            Lane(
+                operations=(
+                    op.Submit(executor="e0", future="f0", task="t0"),
+                    op.Open(gate="g0"),
+                    op.Result(future="f0"),
+                )
+            ),
+        ),
+    )
+    strategy = standard_portfolio()
+    for seed in range(30):
+        run = make_run(world, program, strategy, seed)
+        assert run.ending == "done"
+        assert not [event for event in run.events if isinstance(event, Uncaught)]
+
+
+def test_tasks_meet(world: World) -> None:
+    """Each of two tasks opens the gate at which the other waits."""
+    program = Program(
+        tasks=(
+            Script(task="t0", gates=("g1",), opens=("g0",)), Script(task="t1", gates=("g0",), opens=("g1",)),
+        ),
+        lanes=(
+            Lane(
+                operations=(
+                    op.Submit(executor="e0", future="f0", task="t0"),
+                    op.Submit(executor="e0", future="f1", task="t1"),
+                    op.Result(future="f0"),
+                )
+            ),
+        ),
+    )  # fmt: skip
+    strategy = standard_portfolio()
+    for seed in range(30):
+        run = make_run(world, program, strategy, seed)
+        met = next(event.at for event in run.events if isinstance(event, Answered) and event.call == 2)  # noqa: PLR2004 - the third
+        starts = [event.at for event in run.events if isinstance(event, Started)]
+        finishes = [event.at for event in run.events if isinstance(event, Finished)]
+        assert max(starts) < min(finishes) < met
 
 
 def test_a_killed_worker_takes_the_lock_to_its_grave() -> None:

@@ -9,7 +9,7 @@ import pytest
 from harness.model.form import LARGEST_PAYLOAD, MOST_LOOKS, MOST_WORKERS
 from harness.model.progress import Progress, objection
 from harness.values import operation as op
-from harness.values.program import Lane, Pool, Program, Raise, Return, Script
+from harness.values.program import Exit, Lane, Pool, Program, Raise, Return, Script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 FREE, OTHER = Script(task="free"), Script(task="other")
 HELD, ALSO = Script(task="held", gates=("g0",)), Script(task="also", gates=("g1", "g0"))
 FAILS = Script(task="fails", ending=Raise())
-SCRIPTS = (FREE, OTHER, HELD, ALSO, FAILS)
+ONE, TWO = Script(task="one", gates=("g3",), opens=("g2",)), Script(task="two", gates=("g2",), opens=("g3",))
+LEAVES = Script(task="leaves", ending=Exit())
+SCRIPTS = (FREE, OTHER, HELD, ALSO, FAILS, ONE, TWO, LEAVES)
 
 
 def _submit(task: str) -> op.Submit:
@@ -47,6 +49,8 @@ COMPLETED = op.AsCompleted(iterator="i0", futures=("f.free", "f.held"))
 WITH_DEADLINE = op.AsCompleted(iterator="i0", futures=("f.held",), timeout=0.1)
 DRAIN = op.Drain(iterator="i0")
 DOWN = op.Shutdown(executor="e0")
+MEETING = (_submit("one"), _submit("two"))
+MET = op.Result(future="f.one")
 
 SAFE: dict[str, tuple[op.Operation, ...]] = {
     "a free task": (_submit("free"), RESULT),
@@ -81,6 +85,15 @@ SAFE: dict[str, tuple[op.Operation, ...]] = {
     "shutdown after the gate was opened": (_submit("held"), OPEN, DOWN),
     "cancelling": (_submit("held"), op.Cancel(future="f.held")),
     "asking": (_submit("held"), op.Observe(future="f.held")),
+    "tasks that need each other": (*MEETING, MET),
+    "shutdown over tasks that need each other": (*MEETING, DOWN),
+    "tasks that need each other, in two pools": (
+        _submit("one"),
+        op.Submit(executor="e1", future="f.two", task="two"),
+        MET,
+    ),
+    "a task that needs another, when its gate was opened": (_submit("one"), op.Open(gate="g3"), MET),
+    "tasks that need each other, after a shutdown": (*MEETING, op.Shutdown(executor="e0", wait=False), MET),
     "what a callback submits": (
         _submit("free"),
         op.AddCallback(future="f.free", callback="c0", deed="submit", executor="e0", task="other"),
@@ -112,6 +125,32 @@ UNSAFE: dict[str, tuple[op.Operation, ...]] = {
     "shutdown over a held task": (_submit("held"), DOWN),
     "leaving a with block over one": (_submit("held"), op.Leave(executor="e0")),
     "shutdown over the held task of a map": (ITEMS, DOWN),
+    "a task that needs another, which is not submitted": (_submit("one"), MET),
+    "tasks that need each other, beside a held one": (_submit("held"), *MEETING, MET),
+    "a task that needs one that may be cancelled": (*MEETING, op.Cancel(future="f.two"), MET),
+    "a task that needs one that may be refused": (
+        _submit("one"),
+        op.Shutdown(executor="e0", wait=False),
+        _submit("two"),
+        MET,
+    ),
+    "a task that needs one that a callback submits": (
+        _submit("free"),
+        _submit("one"),
+        op.AddCallback(future="f.free", callback="c0", deed="submit", executor="e0", task="two"),
+        MET,
+    ),
+    "tasks that need each other, in a pool that loses a worker": (*MEETING, op.Kill(executor="e0"), MET),
+    "tasks that need each other, beside one that ends its worker": (*MEETING, _submit("leaves"), MET),
+    "tasks that need each other, and a shutdown that cancels": (
+        *MEETING,
+        op.Shutdown(executor="e0", wait=False, cancel_futures=True),
+        MET,
+    ),
+    "a shutdown that cancels over tasks that need each other": (
+        *MEETING,
+        op.Shutdown(executor="e0", cancel_futures=True),
+    ),
 }
 
 

@@ -89,6 +89,7 @@ class RealArena:
         self._selector = selectors.DefaultSelector()
         self._gatehouse = self._open_gatehouse()
         self._child: Child | None = None
+        self._opens: dict[str, tuple[str, ...]] = {}  # the gates that tasks open by being in their bodies
         self._runs = 0
         self._watch = _Watch(patience=Patience())
         self.spending = Spending()
@@ -156,6 +157,7 @@ class RealArena:
         self._journal.note(subject.target, text)
         child.events.write_bytes(b"")
         self._gatehouse.begin(run)
+        self._opens = {script.task: script.opens for script in program.tasks}
         self._watch = _Watch(patience=patience)
         child.send({
             "do": "run", "run": run, "target": subject.target, "program": text,
@@ -242,6 +244,8 @@ class RealArena:
             event: Event = Started(
                 at=at, task=task, pid=pid, thread=message["thread"], intact=message["intact"]
             )
+            for gate in self._opens.get(task, ()):
+                self._gatehouse.open(gate)
         else:
             event = Finished(at=at, task=task, pid=pid)
         self._watch.events.append(event)

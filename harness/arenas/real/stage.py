@@ -54,6 +54,8 @@ class Blueprint:
             options["mp_context"] = importlib.import_module("multiprocessing").get_context(pool.start)
         if pool.named:
             options["thread_name_prefix"] = f"puppet-{pool.executor}"
+        if pool.tasks_per_worker is not None:
+            options["max_tasks_per_child"] = pool.tasks_per_worker
         return self.factory(max_workers=pool.workers, **options)
 
 
@@ -117,11 +119,17 @@ class Stage:
             )
         )
         self.mark("started", task, pid)
+        for gate in self.opened_by(task):
+            gate.set()
 
     def finished(self, task: str) -> None:
         """Record that a task leaves its body in a thread of this process."""
         self.recorder.write(Finished(at=now(), task=task, pid=os.getpid()))
         self.mark("finished", task, os.getpid())
+
+    def opened_by(self, task: str) -> list[threading.Event]:
+        """The gates that a task opens by being in its body; those that nobody passes are none."""
+        return [self.gates[gate] for gate in self.scripts[task].opens if gate in self.gates]
 
     def pass_gate(self, gate: str) -> None:
         """Wait until the gate is open."""
@@ -146,6 +154,7 @@ class Stage:
             match what:
                 case "started":
                     ledger.started(task, pid)
+                    self.opened.update(self.scripts[task].opens)
                 case "finished":
                     ledger.finished(task)
                 case "accepted":

@@ -89,9 +89,14 @@ class Gate(Primitive):
         if k is None or k.over:
             return
         k.point("open", self.serial)
+        self.swing(k)
+
+    def swing(self, k: Kernel) -> None:
+        """Be open from now on."""
         self._open = True
         for task in self._waiters:
             k.wake(task)
+        self._waiters.clear()  # opened once more, it must not wake those who wait for something else by then
 
     def wait(self) -> None:
         """Return once it is open."""
@@ -121,6 +126,8 @@ class Worker:
             Started(at=now(), task=task, pid=me.process.pid, thread=me.ident, intact=intact)
         )
         self._stage.mark("started", task, me.process.pid)
+        for gate in self._stage.opened_by(task):
+            gate.swing(self._kernel)  # in the real arena the harness does it, who hears that the task started
 
     def finished(self, task: str) -> None:
         """A task is about to leave its body."""
