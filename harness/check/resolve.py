@@ -29,7 +29,9 @@ _ALIASES = {
 STANDARD = tuple(_ALIASES)
 """The import paths that a run without ``--executor`` checks: the reference, then the standard library."""
 
-_SPOKEN_OF = frozenset({"cancel_futures", "map_chunksize", "map_timeout", "thread_name_prefix"})
+_SPOKEN_OF = frozenset({
+    "cancel_futures", "map_chunksize", "map_timeout", "max_tasks_per_child", "thread_name_prefix",
+})  # fmt: skip
 """The capabilities that programs make use of; executors that differ in others have the same shape."""
 
 _SPARE = 2  # queued calls beyond one per worker: the extra one, and one that is being moved

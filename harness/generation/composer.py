@@ -102,10 +102,29 @@ class Composer:
             if other not in self.running
         )
         mine = [other for other in self.running if other in self.progress.given_to[executor]]
-        if script.gates and alone and len(mine) < workers and executor not in self.shut and not self.killed:
+        sure = alone and executor not in self.shut and not self.killed
+        if any(gate in self.closed for gate in script.gates) and sure and len(mine) < workers:
             self.running.append(task)
         self.add(op.Submit(executor=executor, future=future, task=task, keywords=keywords))
         return future
+
+    def meet(self, executor: str, size: int) -> None:
+        """Submit so many tasks each of which waits until all of them are in their bodies."""
+        first = len(self.scripts)
+        gates = [f"g{first + place}" for place in range(size)]
+        for place, mine in enumerate(gates):
+            name = f"t{first + place}"
+            others = tuple(gate for gate in gates if gate != mine)
+            script = Script(task=name, gates=others, opens=(mine,))
+            self.scripts.append(script)
+            self.progress.scripts[name] = script
+        for place in range(size):
+            self.submit(executor, f"t{first + place}")
+
+    def free_workers(self, executor: str) -> int:
+        """How many workers no held task can take up."""
+        held = sum(self.progress.held(task) for task in self.progress.given_to[executor])
+        return max(0, self.progress.workers[executor] - held)
 
     def open(self, gate: str) -> None:
         """Open a gate."""

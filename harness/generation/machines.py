@@ -7,6 +7,7 @@ depends on what happened before.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from hypothesis import strategies as st
@@ -27,6 +28,9 @@ WHICH = st.sampled_from(range(13))  # evenly, where `integers` favours the ends
 MASKS = st.sampled_from((*range(512), *[511] * 256))  # which of nine futures; a third of the time all
 OFTEN_FALSE = st.sampled_from([False, False, False, True])
 DEEDS: tuple[op.Deed, ...] = ("record", "record", "raise", "query", "add", "submit", "shutdown")
+SELDOM_CALLING: tuple[op.Deed, ...] = (
+    "record", "record", "raise", "raise", "query", "query", "add", "add", "submit", "shutdown",
+)  # fmt: skip
 FORMS: tuple[op.Form, ...] = ("list", "list", "set", "generator", "doubled")
 WHENS: tuple[op.ReturnWhen, ...] = (  # FIRST_EXCEPTION most often: its condition has most sides
     "ALL_COMPLETED", "ALL_COMPLETED", "ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_COMPLETED",
@@ -47,6 +51,8 @@ MAPPED: tuple[Ending, ...] = (
 )  # fmt: skip
 UNUSUAL: tuple[op.Arguments, ...] = ("zero workers", "negative workers", "default workers", "bad initializer")
 FEW = 9  # tasks in one program
+MOST_WORKERS = 3  # of a pool
+SMALLEST_MEETING = 2
 SHORTER = 2  # items that a second iterable of `map` may lack, at most
 LARGE = 1 << 18  # bytes: more than any pipe takes at once
 
@@ -70,35 +76,44 @@ class ProgramMachine(RuleBasedStateMachine):
 
     @initialize(
         workers=st.sampled_from([2, 1, 1, 2, 3]),
+        limit=st.sampled_from([0] * 10 + [1, 2]),
         named=OFTEN_FALSE,
         start=WHICH,
-        crowded=st.booleans(),
+        scene=st.sampled_from(["crowded", "crowded", "crowded", "meeting", "meeting", "empty"]),
         opening=st.lists(st.tuples(OFTEN_FALSE, WHICH), max_size=4),
         outside=st.sampled_from(range(24)),
     )
     def begin(  # noqa: PLR0913, PLR0917 - the dimensions of a beginning
         self,
         workers: int,
+        limit: int,
         named: bool,  # noqa: FBT001 - drawn by Hypothesis
         start: int,
-        crowded: bool,  # noqa: FBT001 - as above
+        scene: str,
         opening: list[tuple[bool, int]],
         outside: int,
     ) -> None:
-        """Choose the pool and how its workers start; hold all of them, perhaps; submit the first tasks."""
+        """Choose the pool and how its workers start; submit the first tasks.
+
+        Perhaps hold all workers before; or have tasks that need each other then, in a pool of some size.
+        """
         named = named and "thread_name_prefix" in self.shape.capabilities
         method: Any = pick(self.shape.starts, start)
+        if scene == "meeting" and self.shape.kind == "thread":  # processes take their time
+            workers = MOST_WORKERS
         workers = 1 if self.shape.single else workers
-        first = Pool(workers=workers, named=named, start=method)
+        first = self.limited(Pool(workers=workers, named=named, start=method), limit)
         self.composer.pools = [first, *self.more_pools(workers, method)]
         self.look_from_outside(outside)
-        if crowded and not self.shape.inline:
+        if scene == "crowded" and not self.shape.inline:
             for pool in self.composer.pools:
                 for _ in range(pool.workers):
                     self.composer.submit(pool.executor, self.composer.task(gated=True, ending=Return()))
         for gated, which in opening:
             task = self.composer.task(gated=gated, ending=pick(self.openings, which))
             self.composer.submit(self.executor(which), task)
+        if scene == "meeting" and self.can_meet():
+            self.meet(fewer=False, which=0)
 
     def look_from_outside(self, which: int) -> None:
         """Inspect the executor, or build one with unusual arguments, now and then."""
@@ -107,9 +122,29 @@ class ProgramMachine(RuleBasedStateMachine):
         elif which == len(UNUSUAL):
             self.composer.add(op.Inspect(executor="e0"))
 
+    def limited(self, pool: Pool, limit: int) -> Pool:
+        """The pool with workers that serve so many tasks each, if there is such a limit: they never fork."""
+        if not limit or "max_tasks_per_child" not in self.shape.capabilities:
+            return pool
+        method: Any = next((start for start in self.shape.starts if start not in (None, "fork")), None)
+        return replace(pool, tasks_per_worker=limit, start=method)
+
     def more_pools(self, _workers: int, _method: Any) -> list[Pool]:  # noqa: ANN401 - one of a Literal
         """The pools beside the first: none, in most themes."""
         return []
+
+    def can_meet(self) -> bool:
+        """Whether there are workers for tasks that need each other."""
+        open_for_more = self.room() and "e0" not in self.composer.progress.closing
+        parallel = not self.shape.inline and len(self.composer.lanes) == 1
+        return open_for_more and parallel and self.composer.free_workers("e0") >= SMALLEST_MEETING
+
+    def meet(self, *, fewer: bool, which: int) -> None:
+        """Submit tasks that need each other, as many as there are workers for, and wait for one of them."""
+        size = self.composer.free_workers("e0")
+        size -= fewer and size > SMALLEST_MEETING
+        self.composer.meet("e0", size)
+        self.composer.read(self.future(which % size), error=False, patience=2)
 
     def executor(self, which: int) -> str:
         """One of the program's executors."""
@@ -182,17 +217,32 @@ class Lifecycle(ProgramMachine):
         )
         self.composer.submit(self.composer.pools[0].executor, task)
 
-    @precondition(lambda self: not self.composer.futures and not self.shape.inline)
-    @rule(extra=st.integers(2, 4), open_one=st.booleans())
-    def flood(self, extra: int, open_one: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
-        """Submit more than can be taken on, cancel all, most likely in vain for the first."""
+    @precondition(lambda self: len(self.composer.futures) < FEW // 2 and not self.shape.inline)
+    @rule(extra=st.integers(2, 4), shut=st.booleans(), again=st.booleans(), open_one=st.booleans())
+    def flood(self, extra: int, shut: bool, again: bool, open_one: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Submit more than can be taken on; then cancel all, one by one or by a shutdown, perhaps repeated.
+
+        One by one, that is most likely in vain for the first.
+        """
         composer = self.composer
-        for _ in range(composer.pools[0].workers + self.shape.prefetch + extra):
-            composer.submit("e0", composer.task(gated=True, ending=Return()))
-        for future in list(composer.futures):
-            composer.cancel(future)
-        if open_one:
+        free = composer.free_workers("e0")
+        for number in range(free + self.shape.prefetch + extra):
+            composer.submit("e0", composer.task(gated=number < free, ending=Return()))
+        if shut and "cancel_futures" in self.shape.capabilities:
+            composer.shut_down("e0", wait=False, cancel=True)
+            if again:
+                composer.shut_down("e0", wait=False, cancel=False)
+        else:
+            for future in list(composer.futures):
+                composer.cancel(future)
+        if open_one and composer.closed:
             composer.open(composer.closed[0])
+
+    @precondition(ProgramMachine.can_meet)
+    @rule(fewer=OFTEN_FALSE, which=WHICH)
+    def meet_later(self, fewer: bool, which: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Have tasks that need each other."""
+        self.meet(fewer=fewer, which=which)
 
     @precondition(has_futures)
     @rule(which=WHICH, again=OFTEN_FALSE, watched=st.booleans())
@@ -403,9 +453,9 @@ class Death(ProgramMachine):
         self.composer.add(op.Observe(future=self.future(which)))
 
     @precondition(has_futures)
-    @rule(which=WHICH, deed=st.sampled_from(["record", "record", "raise", "query", "add"]))
+    @rule(which=WHICH, deed=st.sampled_from(SELDOM_CALLING))
     def add_callback(self, which: int, deed: op.Deed) -> None:
-        """Add a done callback; not one that submits: in a CPython pool that breaks, that deadlocks."""
+        """Add a done callback; seldom one that calls the pool: in a CPython pool that breaks, that hangs."""
         self.composer.add_callback(self.future(which), deed)
 
     @precondition(has_futures)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -188,6 +189,8 @@ class Case:
         progress = Progress.of(self.program)
         for call in found:
             progress.after(call.step)
+            if isinstance(call.step, op.Submit) and isinstance(call.outcome, Raised):
+                progress.refuse(call.step.task)
         return tuple(
             call if call.end < FOREVER else replace(call, fair=progress.returns(call.step)) for call in found
         )
@@ -393,6 +396,33 @@ class Case:
             if call.value == "True" and name in found:
                 found[name] = min(found[name], call.end)
         return found
+
+    def worn_out(self, executor: str) -> bool:
+        """Whether a worker has served as many tasks as one may, and another should be in its place."""
+        limit = self.pools[executor].tasks_per_worker
+        return limit is not None and max(self.served(executor).values(), default=0) >= limit
+
+    def served(self, executor: str) -> Counter[int]:
+        """How many tasks each process has begun for this executor."""
+        mine = (name for name, owner in self.owners.items() if owner == executor)
+        return Counter(start.pid for name in mine for start in self.tasks[name].starts)
+
+    def short_of_workers(self, executor: str) -> bool:
+        """Whether, as things were left, tasks were in their bodies, and others waited in vain for a worker.
+
+        Not if those may have been cancelled, or lost with a worker.
+        """
+        if min(self.deaths[executor], self.cancelling_since(executor)) < FOREVER:
+            return False
+        mine = [track for track in self.tracks.values() if track.executor == executor]
+        inside = sum(bool(track.task.starts) and not track.task.finishes for track in mine)
+        queued = any(
+            not track.task.starts
+            and track.task.script.argument >= 0
+            and self.cancelled_since[track.name] == FOREVER
+            for track in mine
+        )
+        return queued and 0 < inside < self.pools[executor].workers
 
     def left_by_exception(self, executor: str) -> str:
         """A task that ended with an exception meant to end its thread (`SystemExit`, …), if one did."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.judge.case import FOREVER, Call, Case
+from harness.judge.case import FOREVER, Call, Case, Track
 from harness.judge.deaths import manner_of_death
 from harness.values import operation as op
 
@@ -19,6 +19,9 @@ _HANGS: dict[type[op.Operation], str] = {
     op.Map: "MAP-03",
     op.Census: "GC-01",  # whoever goes round in circles after the end
 }
+
+_WITHIN: dict[str, str] = {"submit": "SUB-02", "shutdown": "SHD-02"}
+"""The rule that a deed breaks by not returning, in a callback that is called as soon as it is added."""
 
 _METHODS = (op.Cancel, op.Running, op.Cancelled, op.Done, op.Observe, op.Repr)
 """The methods of a future that wait for nothing."""
@@ -69,12 +72,30 @@ def _hang_rule(case: Case, stuck: Call) -> tuple[str, str]:
             return _hanging_shutdown(case, stuck, executor)
         case op.Result(future=name) | op.Error(future=name) if name in case.tracks:
             return _hanging_read(case, stuck, name)
+        case op.Wait() | op.Drain() | op.Next() if rule := _short_of_workers(case):
+            return rule, ""
         case op.Wait() as step:
             return _hanging_wait(case, stuck, step)
         case op.Drain(iterator=iterator) | op.Next(iterator=iterator):
             return _hanging_iterator(case, iterator)
         case step:
-            return _HANGS.get(type(step), "LIFE-02"), ""
+            return _hanging_call(case, step)
+
+
+def _hanging_call(case: Case, step: op.Operation) -> tuple[str, str]:
+    """A call that should wait for nothing; one that adds a callback may be inside it."""
+    deed = getattr(step, "deed", "")
+    inside = any(event.callback == getattr(step, "callback", "") for event in case.entered)
+    if inside and deed in _WITHIN:
+        return _WITHIN[deed], deed
+    return _HANGS.get(type(step), "LIFE-02"), ""
+
+
+def _short_of_workers(case: Case) -> str:
+    """The rule that a pool with too few workers breaks, be they worn out or never started; empty for none."""
+    if any(map(case.worn_out, case.pools)):
+        return "POOL-07"
+    return "POOL-02" if any(map(case.short_of_workers, case.pools)) else ""
 
 
 def _hanging_wait(case: Case, stuck: Call, step: op.Wait) -> tuple[str, str]:
@@ -94,16 +115,17 @@ def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]
         late = shut <= case.deaths[executor]
         shape = "killed after shutdown" if late else _cancelled_shape(case, executor)
         return _death_rule(case, executor, "BRK-05"), shape
-    if earlier:
-        return "SHD-04", ""
-    if getattr(stuck.step, "cancel_futures", False):
-        return "SHD-10", ""
-    if not getattr(stuck.step, "wait", True):
-        return "SHD-02", ""
     unsendable = _something_unsendable(case, executor)
-    if _lost_its_thread(case, executor) and case.deaths[executor] == FOREVER:
-        return "RES-13", ""
-    return "SHD-01", "unpicklable" if unsendable else ""
+    explanations = (
+        ("SHD-04", bool(earlier)),
+        ("SHD-10", bool(getattr(stuck.step, "cancel_futures", False))),
+        ("SHD-02", not getattr(stuck.step, "wait", True)),
+        ("POOL-07", case.worn_out(executor) and not unsendable),
+        ("POOL-02", case.short_of_workers(executor) and not unsendable),
+        ("RES-13", _lost_its_thread(case, executor)),
+    )
+    rule = next((rule for rule, holds in explanations if holds), "SHD-01")
+    return rule, "unpicklable" if rule == "SHD-01" and unsendable else ""
 
 
 def _lost_its_thread(case: Case, executor: str) -> bool:
@@ -148,12 +170,21 @@ def _hanging_read(case: Case, stuck: Call, name: str) -> tuple[str, str]:
     explanations = (
         ("PKL-01", track.task.script.argument < 0),
         ("PKL-02", unreturnable and case.subject.kind != "thread"),
+        ("POOL-07", case.worn_out(track.executor)),
+        ("POOL-02", _needs_a_worker(case, track)),
         ("RES-13", _lost_its_thread(case, track.executor)),
         ("INV-02", track.task.left < FOREVER),
         ("SHD-10", case.cancelling_since(track.executor) < FOREVER),
         ("SHD-02", case.shut_since(track.executor) < stuck.begin),
+        ("POOL-02", case.short_of_workers(track.executor)),
     )
     return next((rule for rule, holds in explanations if holds), "SUB-09"), ""
+
+
+def _needs_a_worker(case: Case, track: Track) -> bool:
+    """Whether the task is in its body, and those that it waits for there cannot start."""
+    inside = bool(track.task.starts) and not track.task.finishes
+    return inside and case.short_of_workers(track.executor)
 
 
 def _hanging_iterator(case: Case, iterator: str) -> tuple[str, str]:

@@ -116,12 +116,16 @@ def earlier_shutdown_did_not_wait(case: Case, witness: Witness) -> bool:
     first = min(_calls(case, witness), key=lambda call: call.begin, default=None)
     if first is None or witness.shape != "not waited":
         return False
-    executor = getattr(first.step, "executor", "")
-    quick = [
-        call for call in case.shutdowns(executor)
-        if call.begin < first.end and isinstance(call.step, op.Shutdown) and not call.step.wait
-    ]  # fmt: skip
-    return bool(quick) or case.shut_by_callback(executor) < first.end
+    return _returns_early(case, getattr(first.step, "executor", ""), first)
+
+
+def _returns_early(case: Case, executor: str, shutdown: Call) -> bool:
+    """Whether a shutdown does not wait, or began when one that did not wait had begun."""
+    quick = any(
+        call.begin < shutdown.end and isinstance(call.step, op.Shutdown) and not call.step.wait
+        for call in case.shutdowns(executor)
+    )
+    return quick or case.shut_by_callback(executor) < shutdown.end
 
 
 def another_client_was_joining(case: Case, witness: Witness) -> bool:
@@ -142,6 +146,24 @@ def later_shutdown_forgot_to_cancel(case: Case, witness: Witness) -> bool:
     calls = [call for call in _calls(case, witness) if isinstance(call.step, op.Shutdown | op.Leave)]
     forgot = len(calls) > 1 and not getattr(calls[-1].step, "cancel_futures", False)
     return witness.shape == "undone" and forgot
+
+
+def cancelling_took_effect_late(case: Case, witness: Witness) -> bool:
+    """The cancelling shutdown, or one before it, did not wait, and what ran nevertheless was next in line.
+
+    Nothing that was cancelled had been submitted before a task that ran.
+    """
+    first = next((call for call in _calls(case, witness) if isinstance(call.step, op.Shutdown)), None)
+    executor = getattr(first and first.step, "executor", "")
+    if first is None or witness.shape or not _returns_early(case, executor, first):
+        return False
+    queued = [
+        track for track in sorted(case.tracks.values(), key=lambda track: track.accepted)
+        if track.executor == executor and track.task.script.argument >= 0
+        and track.task.began > first.end and case.cancelled_since[track.name] == FOREVER
+    ]  # fmt: skip
+    started = [bool(track.task.starts) for track in queued]
+    return started == sorted(started, reverse=True)
 
 
 def shutdown_began_before_the_death_was_seen(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
@@ -188,9 +210,9 @@ def worker_died_while_sending(case: Case, witness: Witness) -> bool:  # noqa: AR
 def submitted_after_a_death(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
     """`submit` accepted a task, or hung, after a worker had died and before anybody had noticed."""
     return any(
-        isinstance(call.step, op.Submit)
+        (isinstance(call.step, op.Submit) or getattr(call.step, "deed", "") == "submit")
         and (isinstance(call.outcome, Submitted) or call.end == FOREVER)
-        and case.deaths[call.step.executor] < call.end
+        and case.deaths[getattr(call.step, "executor", "")] < call.end
         for call in case.calls
     )
 
@@ -221,6 +243,26 @@ def left_behind(case: Case, witness: Witness) -> bool:
     return bool(case.leftovers) and not witness.calls
 
 
+def callback_uses_the_pool_while_it_breaks(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A callback that calls back into a pool whose worker died was entered, and not left."""
+    died = any(since < FOREVER for since in case.deaths.values())
+    return died and case.stalled_callback() in ("submit", "shutdown")
+
+
+def a_shutdown_did_not_wait(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A shutdown with ``wait=False`` is part of the program, or a callback that does one."""
+    return any(
+        case.shut_by_callback(executor) < FOREVER
+        or any(isinstance(call.step, op.Shutdown) and not call.step.wait for call in case.shutdowns(executor))
+        for executor in case.pools
+    )
+
+
+def a_worker_had_served_its_tasks(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A worker had served as many tasks as one may."""
+    return any(case.worn_out(executor) for executor in case.pools)
+
+
 def callback_uses_the_pool_while_it_cancels(case: Case, witness: Witness) -> bool:
     """A callback that calls back into the pool was entered, and not left, inside a cancelling shutdown."""
     return case.stalled_callback() in ("submit", "shutdown") and shutdown_cancels_futures(case, witness)
@@ -243,8 +285,12 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         earlier_shutdown_did_not_wait,
         another_client_was_joining,
         later_shutdown_forgot_to_cancel,
+        cancelling_took_effect_late,
         missed_future_was_cancelled_by_a_shutdown,
         callback_uses_the_pool_while_it_cancels,
+        callback_uses_the_pool_while_it_breaks,
+        a_shutdown_did_not_wait,
+        a_worker_had_served_its_tasks,
         shutdown_began_before_the_death_was_seen,
         worker_died_after_a_cancel,
         worker_died_while_sending,

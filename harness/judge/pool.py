@@ -85,6 +85,8 @@ def judge_starts(case: Case, tally: Tally) -> None:
             _blame_quiet(case, tally, quiet)
     for name, pool in case.pools.items():
         _judge_crowd(case, tally, name, pool.workers)
+        if pool.tasks_per_worker is not None:
+            _judge_served(case, tally, name, pool.tasks_per_worker)
         if pool.named and case.subject.kind == "thread":
             _judge_names(case, tally, name)
 
@@ -117,6 +119,16 @@ def _judge_crowd(case: Case, tally: Tally, executor: str, workers: int) -> None:
         tally.hold("SUB-09")
     if most == workers:
         tally.hold("POOL-02")
+
+
+def _judge_served(case: Case, tally: Tally, executor: str, limit: int) -> None:
+    """POOL-07: how many tasks one process has begun, at most. A chunk of `map` is one task to the pool."""
+    served = case.served(executor)
+    chunked = any(getattr(call.step, "chunksize", 1) != 1 for call in case.of(op.Map))
+    if served and not chunked:
+        most = max(served.values())
+        text = f"{most} tasks were served by one worker, which may serve {limit}"
+        tally.check("POOL-07", most <= limit, text)
 
 
 def _mapped(case: Case) -> set[str]:

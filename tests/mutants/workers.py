@@ -59,6 +59,22 @@ class Pool04(PlainThreadPool):
                 self._work.idle += idle + 1
 
 
+class Pool07(ProcessPoolExecutor):
+    """Lets its workers serve any number of tasks, whatever limit is asked for."""
+
+    def __init__(
+        self,
+        max_workers: int = 2,
+        mp_context: Any = None,  # noqa: ANN401 - the base class checks it
+        *args: Any,  # noqa: ANN401 - as above
+        max_tasks_per_child: int | None = None,
+        **kwargs: Any,  # noqa: ANN401 - as above
+    ) -> None:
+        """Make a pool, without the limit."""
+        del max_tasks_per_child
+        super().__init__(max_workers, mp_context, *args, **kwargs)
+
+
 class Pool08(PlainThreadPool):
     """Accepts an initializer that cannot be called, and does without."""
 
@@ -322,6 +338,12 @@ MUTANTS: tuple[Mutant, ...] = (
         target="tests.mutants.workers:Pool03",
         kind="process",
         note="max_workers <= 0 is accepted and makes a pool of one.",
+    ),
+    Mutant(
+        rule="POOL-07",
+        target="tests.mutants.workers:Pool07",
+        kind="process",
+        note="A worker serves more than max_tasks_per_child tasks.",
     ),
     Mutant(
         rule="INV-01",
