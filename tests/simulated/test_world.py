@@ -16,7 +16,7 @@ from harness.arenas.simulated.strategies.replay import Guided, Replay
 from harness.arenas.simulated.world import World
 from harness.values import operation as op
 from harness.values.history import Answered, Finished, Started, Stuck, Uncaught
-from harness.values.outcome import Raised
+from harness.values.outcome import Raised, Submitted
 from harness.values.program import Lane, Program, Script
 from tests.simulated.worlds import BUSY, KILL, POOLS, make_run, trace
 
@@ -202,6 +202,26 @@ def test_what_cannot_be_controlled_ends_the_run() -> None:
     world.close()
     assert run.ending == "uncontrolled"
     assert run.detail == "socket.socket cannot be controlled by the simulated world"
+
+
+def test_a_module_in_c_is_not_there() -> None:
+    """Whoever can do without does so, as on a machine where it was not built."""
+    world = World("tests.simulated.uncontrolled:FallsBack")
+    run = make_run(world, BUSY, Guided(), 0)
+    world.close()
+    answers = [each.outcome for each in run.events if isinstance(each, Answered)]
+    assert answers.count(Submitted(is_future=True)) == 3  # noqa: PLR2004 - the tasks of the program
+
+
+def test_what_is_imported_in_a_run_is_there_in_the_next() -> None:
+    """Its locks are locks, and its counters start anew, as if it had been imported before the first run."""
+    world = World("tests.simulated.uncontrolled:ImportsLate")
+    runs = [make_run(world, BUSY, Guided(), 0) for _ in range(3)]
+    world.close()
+    assert any(isinstance(each, Started) and each.name.startswith("late-0") for each in runs[0].events)
+    assert runs[0].events == runs[1].events == runs[2].events
+    assert not any(isinstance(each.outcome, Raised) and each.outcome.error == "AssertionError"
+                   for each in runs[2].events if isinstance(each, Answered))  # fmt: skip
 
 
 def test_nothing_leaks_out() -> None:

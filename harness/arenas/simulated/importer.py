@@ -12,11 +12,13 @@ import builtins
 import importlib.util
 import sys
 import types
+from contextlib import contextmanager
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from harness.arenas.simulated.facades import refuse, refuse_use
+from harness.arenas.simulated import kernel
+from harness.arenas.simulated.facades import Uncontrolled, refuse, refuse_use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -179,7 +181,8 @@ class Importer:
             if source is None:  # a namespace package runs nothing; finders look at the real one for its parts
                 importlib.import_module(name)
             else:
-                exec(self._compiler(source, spec.origin or name, name), vars(module))  # noqa: S102 - that is an import
+                with _before_the_run():
+                    exec(self._compiler(source, spec.origin or name, name), vars(module))  # noqa: S102 - that is an import
         except BaseException:
             del self.modules[name], sys.modules[full]
             raise
@@ -233,6 +236,20 @@ class _Refused:
         refuse_use(f"{self._name}.{name}")
 
 
+@contextmanager
+def _before_the_run() -> Iterator[None]:
+    """What is imported in the middle of a run is as if it had been there before: later runs find it so."""
+    run, kernel.running = kernel.running, None
+    try:
+        yield
+    except Uncontrolled as error:
+        if run is not None:
+            run.stop("uncontrolled", str(error))
+        raise
+    finally:
+        kernel.running = run
+
+
 def _find(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
     """What the import system finds, without importing parents."""
     for finder in sys.meta_path:
@@ -246,8 +263,9 @@ def _source(name: str, spec: ModuleSpec) -> str | None:
     """The source of a module; None for a namespace package."""
     if spec.loader is None or spec.origin is None:
         return None
-    if isinstance(spec.loader, ExtensionFileLoader):
-        refuse(f"{name} is written in C, which the simulated world cannot control")
+    if isinstance(spec.loader, ExtensionFileLoader):  # whoever has the same in Python can fall back on that
+        text = f"{name} is written in C, which the simulated world cannot control"
+        raise ImportError(text, name=name)  # noqa: TRY004 - the type of its loader is not the matter
     find: Callable[[str], str | None] = getattr(spec.loader, "get_source", lambda _name: None)
     source = find(name)
     if source is None and spec.origin.endswith(".py"):  # a loader that keeps it to itself, as pytest's does
