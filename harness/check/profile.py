@@ -14,10 +14,10 @@ class UsageError(ValueError):
 class Profile:
     """The amount of work.
 
-    `programs` are drawn for every item (a subject, a theme, an arena) and named by the digest; for the
-    simulated arena so many (`simulated`), each of which runs under a number of `schedules`. `budget` is the
-    wall time of the whole run in seconds; an item of a profile that `goes_on` draws more programs until its
-    share is used up.
+    An item (a subject, a theme, an arena) draws its programs in rounds, so many at a time: `programs`, or in
+    the simulated arena, where each runs under a number of `schedules`, `simulated`. The digest names those of
+    the first round. There are at most so many `rounds`, without limit if that is None, and none begins when
+    the item's share of the `budget`, the wall time of the whole run in seconds, is used up.
     """
 
     name: str
@@ -25,15 +25,15 @@ class Profile:
     simulated: int
     schedules: int
     budget: float
-    goes_on: bool
+    rounds: int | None
 
 
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile(name="quick", programs=300, simulated=20, schedules=25, budget=40.0, goes_on=False),
-        Profile(name="ci", programs=400, simulated=100, schedules=100, budget=300.0, goes_on=True),
-        Profile(name="nightly", programs=2000, simulated=400, schedules=500, budget=7200.0, goes_on=True),
+        Profile(name="quick", programs=40, simulated=20, schedules=25, budget=40.0, rounds=8),
+        Profile(name="ci", programs=100, simulated=50, schedules=100, budget=300.0, rounds=None),
+        Profile(name="nightly", programs=400, simulated=200, schedules=500, budget=7200.0, rounds=None),
     )
 }
 

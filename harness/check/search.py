@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import TYPE_CHECKING, TypeAlias
 
 from harness.arenas.simulated.arena import RefusedError
@@ -28,7 +29,7 @@ from harness.values.token import Token
 from harness.values.verdict import Judgement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from harness.arenas.simulated.arena import Effort
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from harness.check.law import Law
     from harness.check.profile import Profile
     from harness.check.trial import Trial
+    from harness.generation.composer import Shape
     from harness.values.deviation import Deviation
     from harness.values.program import Program
     from harness.values.subject import Subject
@@ -49,7 +51,7 @@ _REDUCING = 0.75  # of the time that is left when the search is over; the rest i
 _FIRST = 0.6  # of that for each finding in turn: the later ones are mostly reduced along with the first
 _OVERTIME = 1.15  # of the share: then nothing is even looked at again
 _SHOUTS = 3  # broken rules of an item that are told at once
-_OPENING = 20  # programs drawn and run ahead: the first verdicts do not wait until all are drawn
+_STRIDE = 1_000_003  # between the seeds of two rounds
 
 
 @dataclass(slots=True)
@@ -115,6 +117,7 @@ class Search:
     _stillness: float = 0.0
     _digest: str = ""
     _planned: int = 0
+    _kept: int | None = None  # the seed of the first round with a failing program
 
     def search(self) -> Item:
         """Do all of it; if the arena cannot be had for this subject, the item says why, and nothing else."""
@@ -126,23 +129,27 @@ class Search:
             return replace(self._item([]), refused=str(error))
 
     def _search(self) -> list[Finding]:
-        shape = shape_of(self.subject, self.trial.arena)
-        number = self._number()
         if self.folder is not None:
-            self._work_through(recall(self.theme, shape, self.folder))
-        opening = draw(self.theme, shape, number, _OPENING)
-        self._work_through(opening)
-        drawn = draw(self.theme, shape, number, self.programs)
-        rest = tuple(program for program in drawn if program not in opening)
-        self._digest, self._planned = digest_of((*opening, *rest)), len(opening) + len(rest)
-        self._work_through(rest)
-        while self.profile.goes_on and self._time_to_search():
-            number += 1_000_003
-            self._work_through(draw(self.theme, shape, number, self.programs))
+            self._work_through(recall(self.theme, self._shape, self.folder))
+        for seed in self._rounds():
+            self._work_through(draw(self.theme, self._shape, seed, self.programs), seed)
         findings = self._findings()
-        if self.folder is not None and any(self._seen.values()):
-            self._remember()
+        if self.folder is not None and self._kept is not None:
+            self._remember(self._kept, self.folder)
         return findings
+
+    def _rounds(self) -> Iterator[int]:
+        """The seeds of the rounds, as long as there is time; the first one's programs are named."""
+        first = draw(self.theme, self._shape, self._number(), self.programs)
+        self._digest, self._planned = digest_of(first), len(first)
+        for place in count() if self.profile.rounds is None else range(self.profile.rounds):
+            if place and not self._time_to_search():
+                return
+            yield self._number() + _STRIDE * place
+
+    @property
+    def _shape(self) -> Shape:
+        return shape_of(self.subject, self.trial.arena)
 
     def so_far(self) -> Item:
         """What was found before the search was interrupted, unreduced."""
@@ -189,12 +196,18 @@ class Search:
     def _time_is_left(self, *, red: bool) -> bool:
         return time.monotonic() - self._begun < self.share * (_SEARCHING_RED if red else _SEARCHING)
 
-    def _work_through(self, programs: Iterable[Program]) -> None:
+    def _work_through(self, programs: Iterable[Program], seed: int | None = None) -> None:
+        """Try programs that were not tried before; `seed` is that of the round, if they were drawn."""
         for program in programs:
+            if program.digest in self._seen:
+                continue
             if not self._time_to_search():
                 return
+            self._seen[program.digest] = frozenset()
             self._examine(program)
             self._run += 1
+            if self._kept is None and self._seen[program.digest]:
+                self._kept = seed
             broken = {rule for rule, excused in self._sightings if not excused}
             self.tell(
                 f"{self.subject.name} {self.theme}: {self._run} programs, {len(self._met)} rules exercised, "
@@ -219,7 +232,7 @@ class Search:
             return Counter()
         pairs = excuse(judgement.witnesses, seen.history, self.subject, self.law.deviations)
         rules = tuple(dict.fromkeys(witness.rule for witness, excused in pairs if excused is None))
-        self._seen[program.digest] = self._seen.get(program.digest, frozenset()).union(rules)
+        self._seen[program.digest] = self._seen[program.digest].union(rules)
         # In a simulated world the clock is part of the run, and as certain as all else.
         doubtful = seen.course is None and any(witness.timed for witness, _ in pairs)
         again = self._broken(self.trial.repeat(program, seen)) if doubtful else {}
@@ -360,8 +373,8 @@ class Search:
         )
         sighting.witness = self._broken(sighting.seen)[rule, None][1]
 
-    def _remember(self) -> None:
-        """Draw once more, verdicts known, so that Hypothesis keeps a failing example in its database."""
+    def _remember(self, seed: int, folder: Path) -> None:
+        """Draw a round once more, verdicts known, so that Hypothesis keeps its first failing example."""
 
         def offends(program: Program) -> bool:
             known = self._seen.get(program.digest)
@@ -369,14 +382,7 @@ class Search:
                 raise Enough  # Hypothesis has kept the example and begun to shrink; we do that on values
             return bool(known)
 
-        shrink(
-            self.theme,
-            shape_of(self.subject, self.trial.arena),
-            self._number(),
-            self.programs,
-            offends,
-            self.folder,
-        )
+        shrink(self.theme, self._shape, seed, self.programs, offends, folder)
 
     def _reproduce(self, sighting: Sighting, deadline: float) -> tuple[int, int]:
         """Replay the reduced program with full patience; the last failing run is the evidence that is shown.
