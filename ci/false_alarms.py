@@ -32,7 +32,7 @@ from tests.safe.executors import SAFE, Safe  # noqa: E402 - the same
 if TYPE_CHECKING:
     from harness.values.subject import Subject
 
-_AT_ONCE = 300  # programs of one draw
+_AT_ONCE = 100  # programs of one draw
 _EVERY = 30.0  # seconds between two lines of progress
 
 
@@ -64,7 +64,7 @@ def alarms(
 def work(
     number: int, safe: list[Safe], programs: int, results: multiprocessing.Queue[tuple[int, int, int]]
 ) -> None:
-    """One process's share: round after round over its executors and their themes."""
+    """One process's share: round after round over all executors and their themes, with seeds of its own."""
     folder = Path(tempfile.mkdtemp(prefix="exh-alarms-"))
     ran = wrong = nothing = 0
     told = time.monotonic()
@@ -108,7 +108,7 @@ def main() -> int:
     share = options.programs // options.processes
     workers = [
         multiprocessing.Process(
-            target=work, args=(number, chosen[number :: options.processes], share, results)
+            target=work, args=(number, chosen[number:] + chosen[:number], share, results)
         )
         for number in range(options.processes)
     ]
