@@ -238,6 +238,11 @@ def hangs(case: Case, witness: Witness) -> bool:
     return case.stuck is not None and any(call.end == FOREVER for call in _calls(case, witness))
 
 
+def hangs_or_idles(case: Case, witness: Witness) -> bool:
+    """The witness is a call that never returned, or tasks that did not start although nothing moved."""
+    return hangs(case, witness) or (witness.shape == "idle" and not witness.calls)
+
+
 def left_behind(case: Case, witness: Witness) -> bool:
     """The witness is about what the census found."""
     return bool(case.leftovers) and not witness.calls
@@ -299,6 +304,7 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         shutdown_cancels_futures,
         worker_was_idle_once,
         hangs,
+        hangs_or_idles,
         left_behind,
         one_broken_exception_for_all,
     )

@@ -92,11 +92,14 @@ def judge_starts(case: Case, tally: Tally) -> None:
 
 
 def _blame_quiet(case: Case, tally: Tally, quiet: Quiet) -> None:
-    """MAP-03, POOL-02, RES-13, SUB-09: nothing moves any more, and there are tasks that could start."""
+    """MAP-03, POOL-02, POOL-07, RES-13, SUB-09: nothing moves any more, and there are tasks that could start."""
     names = ", ".join(quiet.queued)
     left = case.left_by_exception(quiet.executor)
     if left:
         tally.blame("RES-13", f"{left} raised to leave its thread, and now {names} does not start")
+    elif case.worn_out(quiet.executor):
+        text = f"workers have served their tasks, nothing moves, and yet {names} does not start"
+        tally.blame("POOL-07", text, shape="idle")
     elif _mapped(case).issuperset(quiet.queued):
         tally.blame("MAP-03", f"map has returned, and nothing moves, and yet {names} does not start")
     elif quiet.held == 0:
