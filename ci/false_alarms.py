@@ -107,9 +107,7 @@ def main() -> int:
     results: multiprocessing.Queue[tuple[int, int, int]] = multiprocessing.Queue()
     share = options.programs // options.processes
     workers = [
-        multiprocessing.Process(
-            target=work, args=(number, chosen[number:] + chosen[:number], share, results)
-        )
+        multiprocessing.Process(target=work, args=(number, chosen[number:] + chosen[:number], share, results))
         for number in range(options.processes)
     ]
     begun = time.monotonic()

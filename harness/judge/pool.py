@@ -92,7 +92,7 @@ def judge_starts(case: Case, tally: Tally) -> None:
 
 
 def _blame_quiet(case: Case, tally: Tally, quiet: Quiet) -> None:
-    """MAP-03, POOL-02, POOL-07, RES-13, SUB-09: nothing moves any more, and there are tasks that could start."""
+    """MAP-03, POOL-02, POOL-07, RES-13, SUB-09: nothing moves any more, and tasks that could start do not."""
     names = ", ".join(quiet.queued)
     left = case.left_by_exception(quiet.executor)
     if left:
