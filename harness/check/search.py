@@ -131,21 +131,23 @@ class Search:
     def _search(self) -> list[Finding]:
         if self.folder is not None:
             self._work_through(recall(self.theme, self._shape, self.folder))
-        for seed in self._rounds():
-            self._work_through(draw(self.theme, self._shape, seed, self.programs), seed)
+        for seed, programs in self._rounds():
+            self._work_through(programs, seed)
         findings = self._findings()
         if self.folder is not None and self._kept is not None:
             self._remember(self._kept, self.folder)
         return findings
 
-    def _rounds(self) -> Iterator[int]:
-        """The seeds of the rounds, as long as there is time; the first one's programs are named."""
-        first = draw(self.theme, self._shape, self._number(), self.programs)
-        self._digest, self._planned = digest_of(first), len(first)
+    def _rounds(self) -> Iterator[tuple[int, tuple[Program, ...]]]:
+        """Seeds, and the programs that they draw, as long as there is time; those of the first are named."""
         for place in count() if self.profile.rounds is None else range(self.profile.rounds):
             if place and not self._time_to_search():
                 return
-            yield self._number() + _STRIDE * place
+            seed = self._number() + _STRIDE * place
+            programs = draw(self.theme, self._shape, seed, self.programs)
+            if not place:
+                self._digest, self._planned = digest_of(programs), len(programs)
+            yield seed, programs
 
     @property
     def _shape(self) -> Shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.arenas.real.arena import Patience, RealArena
@@ -12,7 +13,7 @@ from harness.check.profile import PROFILES
 from harness.check.resolve import resolve
 from harness.check.search import Search
 from harness.check.trial import RealTrial
-from harness.generation.draw import draw
+from harness.generation.draw import digest_of, draw
 from harness.specs import load_rules
 
 if TYPE_CHECKING:
@@ -24,18 +25,21 @@ if TYPE_CHECKING:
     from harness.values.program import Program
 
 
-def test_the_first_programs_are_judged_before_the_rest_is_drawn(
+def test_the_programs_of_a_round_are_judged_before_the_next_is_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A small lot is drawn and run ahead; the digest names all programs, each of them once."""
-    told: list[str] = []
+    """No program is run twice; the digest names those of the first round, however many follow."""
+    rounds: list[tuple[Program, ...]] = []
+    ran: list[int] = []  # how many programs had run before each drawing
 
     def telling(theme: str, shape: Shape, number: int, count: int) -> tuple[Program, ...]:
-        told.append(f"draws {count}")
-        return draw(theme, shape, number, count)
+        ran.append(len(told))
+        rounds.append(draw(theme, shape, number, count))
+        return rounds[-1]
 
+    told: list[str] = []
     monkeypatch.setattr(module, "draw", telling)
-    profile = PROFILES["quick"]
+    profile = replace(PROFILES["quick"], rounds=3)
     with RealArena(tmp_path, Journal(tmp_path / "journal")) as arena:
         subject = resolve(arena, "concurrent.futures:ThreadPoolExecutor")
         search = Search(
@@ -43,7 +47,7 @@ def test_the_first_programs_are_judged_before_the_rest_is_drawn(
             programs=profile.programs, seed=1, law=Law(rules=load_rules()), share=1000.0, tell=told.append,
         )  # fmt: skip
         item = search.search()
-    drawings = [place for place, line in enumerate(told) if line.startswith("draws")]
-    assert told[-1] != f"draws {profile.programs}" == told[drawings[-1]]
-    assert drawings[1] - drawings[0] > 1  # programs between the two
-    assert item.run == item.planned > drawings[1]
+    distinct = [len({program.digest for drawn in rounds[:end] for program in drawn}) for end in range(4)]
+    assert ran == distinct[:3]
+    assert item.run == distinct[3] > item.planned == len(rounds[0])
+    assert item.digest == digest_of(rounds[0])
