@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from harness.judge.case import Call
     from harness.values.history import History
+    from harness.values.program import Pool
     from harness.values.subject import Subject
     from harness.values.verdict import Witness
 
@@ -50,6 +51,7 @@ def draw_picture(history: History, subject: Subject, witness: Witness) -> tuple[
     width = min(_WIDEST, max((len(row[2]) for row in rows), default=10))
     lines = [f"{'#':>4} | {'client':<{width}} | workers"]
     lines += [f"{number:>4} | {left[:_WIDEST]:<{width}} | {right}" for _, number, left, right in rows]
+    lines += [f"     {_pool(pool)}" for pool in case.program.pools]
     lines += [_script(case, name) for name in case.tasks if _script(case, name)]
     if cut or any("*" in row[1] for row in rows):
         lines.append("     * the epilogue of every program; the parts that show nothing are left out")
@@ -69,10 +71,21 @@ def _call_rows(call: Call, number: str, mark: str, moments: Iterable[int]) -> li
     ]
 
 
+def _pool(pool: Pool) -> str:
+    """What an executor is made with."""
+    text = f"{pool.executor}: {pool.workers} worker{'s' if pool.workers > 1 else ''}"
+    if pool.start is not None:
+        text += f", started by {pool.start}"
+    if pool.tasks_per_worker is not None:
+        text += f", each for at most {pool.tasks_per_worker} task{'s' if pool.tasks_per_worker > 1 else ''}"
+    return text
+
+
 def _script(case: Case, name: str) -> str:
     """What a task does, if that is worth a line."""
     script = case.tasks[name].script
     parts = [f"waits at {', '.join(script.gates)}"] if script.gates else []
+    parts += [f"opens {', '.join(script.opens)}"] if script.opens else []
     if script.argument:
         parts.append(
             "gets an argument that "

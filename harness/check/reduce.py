@@ -121,6 +121,8 @@ def _plainer_forms(step: op.Operation) -> Iterator[op.Operation]:
 def _plainer_scripts(script: Script) -> Iterator[Script]:
     if script.gates:
         yield replace(script, gates=())
+    if script.opens:
+        yield replace(script, opens=())
     if script.ending != Return():
         yield replace(script, ending=Return())
     if script.argument:
@@ -128,6 +130,8 @@ def _plainer_scripts(script: Script) -> Iterator[Script]:
 
 
 def _plainer_pools(pool: Pool) -> Iterator[Pool]:
+    if pool.tasks_per_worker is not None:
+        yield replace(pool, tasks_per_worker=None)
     if pool.start is not None:
         yield replace(pool, start=None)
     if pool.named:

@@ -28,6 +28,8 @@ WHICH = st.sampled_from(range(13))  # evenly, where `integers` favours the ends
 MASKS = st.sampled_from((*range(512), *[511] * 256))  # which of nine futures; a third of the time all
 OFTEN_FALSE = st.sampled_from([False, False, False, True])
 DEEDS: tuple[op.Deed, ...] = ("record", "record", "raise", "query", "add", "submit", "shutdown")
+SWEEPS = ("one by one", "one by one", "by a shutdown", "by a shutdown of two", "by a shutdown of two")
+RETRYING: tuple[op.Deed, ...] = ("record", "submit")
 SELDOM_CALLING: tuple[op.Deed, ...] = (
     "record", "record", "raise", "raise", "query", "query", "add", "add", "submit", "shutdown",
 )  # fmt: skip
@@ -218,8 +220,8 @@ class Lifecycle(ProgramMachine):
         self.composer.submit(self.composer.pools[0].executor, task)
 
     @precondition(lambda self: len(self.composer.futures) < FEW // 2 and not self.shape.inline)
-    @rule(extra=st.integers(2, 4), shut=st.booleans(), again=st.booleans(), open_one=st.booleans())
-    def flood(self, extra: int, shut: bool, again: bool, open_one: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+    @rule(extra=st.integers(2, 4), how=st.sampled_from(SWEEPS), open_one=st.booleans())
+    def flood(self, extra: int, how: str, open_one: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Submit more than can be taken on; then cancel all, one by one or by a shutdown, perhaps repeated.
 
         One by one, that is most likely in vain for the first.
@@ -228,13 +230,13 @@ class Lifecycle(ProgramMachine):
         free = composer.free_workers("e0")
         for number in range(free + self.shape.prefetch + extra):
             composer.submit("e0", composer.task(gated=number < free, ending=Return()))
-        if shut and "cancel_futures" in self.shape.capabilities:
-            composer.shut_down("e0", wait=False, cancel=True)
-            if again:
-                composer.shut_down("e0", wait=False, cancel=False)
-        else:
+        if how == "one by one" or "cancel_futures" not in self.shape.capabilities:
             for future in list(composer.futures):
                 composer.cancel(future)
+        else:
+            composer.shut_down("e0", wait=False, cancel=True)
+        if how == "by a shutdown of two":
+            composer.shut_down("e0", wait=False, cancel=False)
         if open_one and composer.closed:
             composer.open(composer.closed[0])
 
@@ -277,9 +279,14 @@ class Lifecycle(ProgramMachine):
         """Add a done callback that does something."""
         self.composer.add_callback(self.future(which), pick(DEEDS, deed))
 
-    @rule(wait=st.booleans(), cancel=st.booleans(), watched=OFTEN_FALSE, deed=WHICH)
-    def shut_down(self, wait: bool, cancel: bool, watched: bool, deed: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
-        """Shut down, perhaps again, perhaps watched by a callback of what was submitted last."""
+    @rule(wait=st.booleans(), cancel=st.booleans(), watched=OFTEN_FALSE, deed=WHICH, last=OFTEN_FALSE)
+    def shut_down(self, wait: bool, cancel: bool, watched: bool, deed: int, last: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Shut down, perhaps again, perhaps watched by a callback of what was submitted last.
+
+        What cannot be pickled fails while the pool shuts down, if it was the last.
+        """
+        if last and self.room() and self.shape.kind != "thread":
+            self.composer.submit("e0", self.composer.task(gated=False, ending=Return(), argument=-1))
         cancel = cancel and "cancel_futures" in self.shape.capabilities
         if watched and cancel and self.composer.futures:
             self.composer.add_callback(self.future(0), pick(DEEDS, deed))
@@ -429,9 +436,11 @@ class Death(ProgramMachine):
             self.composer.submit("e0", self.composer.task(gated=gated, ending=chosen))
 
     @precondition(has_futures)
-    @rule(idle=OFTEN_FALSE, terminate=OFTEN_FALSE)
-    def kill(self, idle: bool, terminate: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
-        """Kill a worker."""
+    @rule(idle=OFTEN_FALSE, terminate=OFTEN_FALSE, watched=OFTEN_FALSE, deed=st.sampled_from(RETRYING))
+    def kill(self, idle: bool, terminate: bool, watched: bool, deed: op.Deed) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Kill a worker, perhaps watched by a callback of what was submitted last; it may try again."""
+        if watched:
+            self.composer.add_callback(self.future(0), deed)
         self.composer.kill("e0", idle=idle, signal="TERM" if terminate else "KILL")
 
     @precondition(has_futures)

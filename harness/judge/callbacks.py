@@ -33,7 +33,7 @@ def judge_callbacks(case: Case, tally: Tally) -> None:
 def _judge_count(
     case: Case, tally: Tally, call: Call, step: op.AddCallback, events: list[CalledBack]
 ) -> None:
-    """CB-01, CB-07, CB-10: once and only once; which rule misses a call depends on how the future ended."""
+    """CB-01, CB-07, CB-08, CB-10: once and only once; the rule that misses it depends on the future's end."""
     name, future = step.callback, step.future
     if isinstance(call.outcome, Raised):
         return  # judged by CB-05
@@ -53,6 +53,9 @@ def _judge_count(
             "CB-01", events[0].own, f"callback {name} did not get its future as the only argument", call
         )
     if not case.complete() or case.done_since.get(future, FOREVER) == FOREVER:
+        return
+    if not events and any(event.callback == name for event in case.entered):
+        tally.blame("CB-08", f"callback {name} is called, and never returns", call, shape=step.deed)
         return
     cancelled = case.cancelled_since[future]
     executor = case.tracks[future].executor
