@@ -96,6 +96,10 @@ class Diverged(Exception):  # noqa: N818 - named after what the reader should co
         self.actual = actual
 
 
+class Pruned(Exception):  # noqa: N818 - the same
+    """All that may come of this run is known from another one."""
+
+
 def default(ready: Sequence[A], current: A | None) -> A:
     """Who goes next unless somebody decides otherwise: whoever is at it.
 

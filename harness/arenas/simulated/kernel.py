@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias
 
-from harness.arenas.simulated.actor import Diverged, default
+from harness.arenas.simulated.actor import Diverged, Pruned, default
 from harness.arenas.simulated.backends import Over
 from harness.arenas.simulated.deadlock import describe_blocked, describe_livelock
 from harness.arenas.simulated.livelock import CALM, Overtime
@@ -31,12 +31,15 @@ if TYPE_CHECKING:
     from harness.arenas.simulated.actor import Strategy
     from harness.arenas.simulated.backends import Backend
 
-Ending: TypeAlias = Literal["done", "deadlock", "livelock", "unfinished", "diverged", "uncontrolled", "gone"]
+Ending: TypeAlias = Literal[
+    "done", "deadlock", "livelock", "unfinished", "diverged", "pruned", "uncontrolled", "gone"
+]
 
 STEP: Final = 1_000  # nanoseconds of virtual time
 OVERSHOOT: Final = 1_000  # past a deadline, since `as_completed` asks for less than nothing left
 _FIRST_PID: Final = 1_000
 _LAST_STEPS: Final = 5_000
+_EVENTS: Final = -1  # the number of what is observed, in which everything has its place
 _QUIET: Final = 1_000  # steps without an event that make one look
 _GLANCES: Final = 3  # looks at the clock that are nothing special
 _FASTEST: Final = 14  # then each takes twice as long as the one before, up to 16 ms
@@ -111,6 +114,7 @@ class Undertaker:
     def act(self, kernel: Kernel) -> None:
         """Show it, and wake who waits for it."""
         kernel.withdraw(self)
+        kernel.touch(self.target)
         self.process.exitcode = self.exitcode
         for task in self.process.joiners:
             kernel.wake(task)
@@ -157,6 +161,7 @@ class Kernel:
         self._serial = 0
         self._actors = 0
         self._pids = 0
+        self.touched: dict[int, list[int]] | None = None  # by place in the log, where anybody asks for it
         self.stamps = 0  # so many events were seen, or nearly seen
         self._stamps_seen = -1
         self._quiet = self._next_look = _QUIET
@@ -457,7 +462,13 @@ class Kernel:
         """The present virtual time, never the same twice."""
         self.now += 1
         self.stamps += 1
+        self.touch(_EVENTS)
         return self.now
+
+    def touch(self, thing: int) -> None:
+        """What the step in progress changes or depends on, besides what it names: by its serial number."""
+        if self.touched is not None:
+            self.touched.setdefault(len(self.log) - 1, []).append(thing)
 
     def end_process(self, process: Process, exitcode: int) -> None:
         """End a process as the system does: its tasks stop where they are, its ends of pipes close.
@@ -467,6 +478,7 @@ class Kernel:
         """
         process.ended = True
         self.log.append((-1, "gone", process.pid))
+        self.touch(process.serial)
         if process is self.client:
             self.outcome.status = exitcode
             self.stop("gone", f"the client ended with exit code {exitcode}")
@@ -506,6 +518,8 @@ class Kernel:
             chosen = self._ask(self.ready, me)
         except Diverged as error:
             self.stop("diverged", str(error))
+        except Pruned:
+            self.stop("pruned", "the rest was run before")
         if chosen is me and not me.spins:
             self._went.append((me.role, op))
             return
@@ -539,6 +553,8 @@ class Kernel:
                     chosen = self._ask(ready, me)
                 except Diverged as error:
                     self.stop("diverged", str(error))
+                except Pruned:
+                    self.stop("pruned", "the rest was run before")
                 self._note(chosen, me)
             elif ready and not (self.lazy and ready[0] is self._clock):
                 chosen = ready[0]

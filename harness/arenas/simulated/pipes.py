@@ -94,6 +94,9 @@ class End:
             self.pipe.stir(k)
 
     def _count(self, change: int) -> None:
+        k = kernel.running
+        if k is not None:
+            k.touch(self.pipe.serial)
         if self.writes:
             self.pipe.writers += change
         else:
@@ -399,10 +402,13 @@ def wait(object_list: Sequence[Any], timeout: float | None = None) -> list[Any]:
     k.point("try" if at_once else "wait", things[0].target if len(things) == 1 else 0)
     for thing in things:
         thing.fileno()  # which it has no more if it was closed
+        k.touch(thing.target)
     places = [thing.waiters for thing in things]
     deadline = None if timeout is None else k.deadline(timeout)
     ready = [thing for thing in things if thing.is_readable()]
     while not ready and not at_once and _wait_at(k, places, deadline):
+        for thing in things:
+            k.touch(thing.target)
         ready = [thing for thing in things if thing.is_readable()]
     k.current.spins += not ready and at_once
     return ready or [thing for thing in things if thing.is_readable()]

@@ -183,6 +183,8 @@ class Lock(Primitive):
         if not self._held:
             raise RuntimeError("release unlocked lock")
         self._held = False
+        if k.touched is not None:
+            k.touch(self.serial)
         if self._waiters:
             self.let_go(k)
         if not k.over:
@@ -191,6 +193,7 @@ class Lock(Primitive):
     def let_go(self, k: Kernel) -> None:
         """Be free, and let whoever waits try again."""
         self._held = False
+        k.touch(self.serial)
         for task in self._waiters:
             k.wake(task)
 
@@ -298,6 +301,8 @@ class RLock(Primitive):
         self._count -= 1
         if not self._count:
             self._owner = None
+            if k.touched is not None:
+                k.touch(self.serial)
             if self._waiters:
                 self._let_go(k)
             if not k.over:
@@ -309,6 +314,7 @@ class RLock(Primitive):
 
     def _let_go(self, k: Kernel) -> None:
         self._owner = None
+        k.touch(self.serial)
         for task in self._waiters:
             k.wake(task)
 
@@ -514,6 +520,7 @@ class ThreadHandle(Primitive):
         self._done = True
         k = kernel.running
         if k is not None:
+            k.touch(self.serial)
             for task in self._waiters:
                 k.wake(task)
 

@@ -6,15 +6,17 @@ Musuvathi, Qadeer: Iterative Context Bounding for Systematic Testing of Multithr
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.arenas.simulated.actor import CLOCK, Actor, Diverged, default
+from harness.arenas.simulated.actor import CLOCK, Actor, Diverged, Pruned, default
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harness.arenas.simulated.actor import A
+    from harness.arenas.simulated.past import Past
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,15 @@ class Bounds:
         )
         return None if min(left.preemptions, left.kills, left.ticks, left.detours) < 0 else left
 
+    def covers(self, other: Bounds) -> bool:
+        """Whether all that may be done with the other may be done with these."""
+        return (
+            self.preemptions >= other.preemptions
+            and self.kills >= other.kills
+            and self.ticks >= other.ticks
+            and self.detours >= other.detours
+        )
+
 
 @dataclass(slots=True)
 class _Fork:
@@ -60,12 +71,23 @@ class Exhaustive:
     One run is one schedule, and no two are the same. After the last one `exhausted` is true, and `schedules`
     is the number of all. Polling is explored fairly: an actor that spins goes on only when nobody who spun
     less is ready; otherwise the schedules of a program that polls would be without number.
+
+    With a `past`, a run is given up at the first choice point at which it is in a state that was there before
+    with as much to be spent: what comes after it is known (Musuvathi, Qadeer: Partial-Order Reduction for
+    Context-Bounded State Exploration, 2007). `pruned` counts these. That is as sound as `Past`.
     """
 
-    def __init__(self, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self,
+        bounds: Bounds | None = None,
+        past: Past | None = None,
+    ) -> None:
         """Explore within these bounds."""
         self.name = "exhaustive"
         self.schedules = 0
+        self.pruned = 0
+        self._past = past
+        self._known: defaultdict[int, list[Bounds]] = defaultdict(list)
         self._bounds = bounds or Bounds()
         self._path: list[_Fork] = []
         self._depth = 0
@@ -91,8 +113,14 @@ class Exhaustive:
 
         Raises:
             Diverged: the same choices led elsewhere than before, so something is not under control.
+            Pruned: all that may come now was run before.
         """
+        if self._past is not None and not self._depth:
+            self._past.begin()
         if self._depth == len(self._path):
+            if self._was_here(ready, current):
+                self.pruned += 1
+                raise Pruned
             self._path.append(self._fork(ready, current))
         fork = self._path[self._depth]
         self._depth += 1
@@ -123,10 +151,25 @@ class Exhaustive:
         else:
             self._exhausted = True
 
-    def _fork(self, ready: Sequence[A], current: A | None) -> _Fork:
+    @property
+    def _left(self) -> Bounds:
+        """What may still be spent at the end of the path."""
         before = self._path[-1] if self._path else None
-        left = before.ways[before.taken][1] if before is not None else self._bounds
-        return _Fork(ready=len(ready), ways=list(_ways(ready, current, left)))
+        return before.ways[before.taken][1] if before is not None else self._bounds
+
+    def _was_here(self, ready: Sequence[A], current: A | None) -> bool:
+        """Whether everything from here on is known; if not, it will be."""
+        if self._past is None:
+            return False
+        left = self._left
+        known = self._known[self._past.number(ready, current)]
+        if any(each.covers(left) for each in known):
+            return True
+        known.append(left)
+        return False
+
+    def _fork(self, ready: Sequence[A], current: A | None) -> _Fork:
+        return _Fork(ready=len(ready), ways=list(_ways(ready, current, self._left)))
 
 
 def _ways(ready: Sequence[A], current: A | None, left: Bounds) -> Iterator[tuple[int, Bounds]]:
