@@ -20,10 +20,16 @@ def judge_callbacks(case: Case, tally: Tally) -> None:
     seen: dict[str, list[CalledBack]] = {}
     for event in case.callbacks:
         seen.setdefault(event.callback, []).append(event)
+    inside = {event.callback for event in case.entered}  # if there is no more of them
     for call in added:
         step = call.step
         assert isinstance(step, op.AddCallback)  # noqa: S101 - `of` gave only these
         events = seen.get(step.callback, [])
+        if not events and step.callback in inside:
+            if case.complete():
+                text = f"callback {step.callback} is called, and never returns"
+                tally.blame("CB-08", text, call, shape=step.deed)
+            continue
         _judge_count(case, tally, call, step, events)
         _judge_place(case, tally, call, step, events)
         _judge_deed(case, tally, call, step, seen)
@@ -33,7 +39,7 @@ def judge_callbacks(case: Case, tally: Tally) -> None:
 def _judge_count(
     case: Case, tally: Tally, call: Call, step: op.AddCallback, events: list[CalledBack]
 ) -> None:
-    """CB-01, CB-07, CB-08, CB-10: once and only once; the rule that misses it depends on the future's end."""
+    """CB-01, CB-07, CB-10: once and only once; which rule misses a call depends on how the future ended."""
     name, future = step.callback, step.future
     if isinstance(call.outcome, Raised):
         return  # judged by CB-05
@@ -53,9 +59,6 @@ def _judge_count(
             "CB-01", events[0].own, f"callback {name} did not get its future as the only argument", call
         )
     if not case.complete() or case.done_since.get(future, FOREVER) == FOREVER:
-        return
-    if not events and any(event.callback == name for event in case.entered):
-        tally.blame("CB-08", f"callback {name} is called, and never returns", call, shape=step.deed)
         return
     cancelled = case.cancelled_since[future]
     executor = case.tracks[future].executor
@@ -160,6 +163,7 @@ def _judge_survivors(
     case: Case, tally: Tally, step: op.AddCallback, raised: CalledBack, seen: dict[str, list[CalledBack]]
 ) -> None:
     """CB-05: the callbacks added after the one that raised are called all the same."""
+    inside = {event.callback for event in case.entered}
     for other in case.of(op.AddCallback):
         later = other.step
         if (
@@ -167,7 +171,7 @@ def _judge_survivors(
             and later.future == step.future
             and later.callback > step.callback
         ):
-            called = bool(seen.get(later.callback))
+            called = bool(seen.get(later.callback)) or later.callback in inside
             tally.check(
                 "CB-05", called, f"after {raised.callback} raised, {later.callback} is not called", other
             )

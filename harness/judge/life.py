@@ -117,10 +117,10 @@ def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]
         return _death_rule(case, executor, "BRK-05"), shape
     unsendable = _something_unsendable(case, executor)
     explanations = (
+        ("POOL-07", case.worn_out(executor) and not unsendable),
         ("SHD-04", bool(earlier)),
         ("SHD-10", bool(getattr(stuck.step, "cancel_futures", False))),
         ("SHD-02", not getattr(stuck.step, "wait", True)),
-        ("POOL-07", case.worn_out(executor) and not unsendable),
         ("POOL-02", case.short_of_workers(executor) and not unsendable),
         ("RES-13", _lost_its_thread(case, executor)),
     )

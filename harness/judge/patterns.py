@@ -222,6 +222,14 @@ def something_unpicklable_was_submitted(case: Case, witness: Witness) -> bool:  
     return any(track.task.script.argument < 0 for track in case.tracks.values())
 
 
+def work_items_changed_under_the_manager(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A thread died of a dictionary that changed while it went through it."""
+    return any(
+        (event.error, event.message) == ("RuntimeError", "dictionary changed size during iteration")
+        for event in case.uncaught
+    )
+
+
 def shutdown_cancels_futures(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
     """A shutdown with `cancel_futures` is part of the program."""
     return any(case.cancelling_since(executor) < FOREVER for executor in case.pools)
@@ -301,6 +309,7 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         worker_died_while_sending,
         submitted_after_a_death,
         something_unpicklable_was_submitted,
+        work_items_changed_under_the_manager,
         shutdown_cancels_futures,
         worker_was_idle_once,
         hangs,
