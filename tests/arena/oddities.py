@@ -104,3 +104,12 @@ class ForksAndStays(ThreadPoolExecutor):
         if not os.fork():
             threading.Event().wait()
         return super().submit(fn, *args, **kwargs)
+
+
+class ClaimsStrangers(ThreadPoolExecutor):
+    """Says that its workers are its parent process and a whole process group."""
+
+    def __init__(self, max_workers: int | None = None) -> None:
+        """Take the numbers of strangers."""
+        super().__init__(max_workers)
+        self._processes = {os.getppid(): None, 0: None}

@@ -335,6 +335,13 @@ def test_a_constructor_that_fails_in_a_run_is_told(arena: RealArena) -> None:
         _run(arena, BADLY + "RaisesInConstructor", _program(SUBMIT_FREE))
 
 
+def test_nobody_is_killed_who_is_no_worker(arena: RealArena) -> None:
+    """An executor may name any number, and that of a dead worker may be somebody else's by now."""
+    history = _run(arena, f"{ODDITIES}ClaimsStrangers", _program(op.Kill(executor="e0")))
+    assert _answer(history, 0) == Struck(pid=None)
+    assert _came_to_its_end(history)
+
+
 @dataclass
 class _Believer:
     """A watch that finds everything still at once; just before, a puppet said something."""

@@ -60,6 +60,14 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def is_below(pid: object) -> bool:
+    """Whether this is a living descendant of this process; True also where the system does not tell."""
+    return pid in descendants(os.getpid()) or not _PROC.is_dir()
+
+
+_PROC = Path("/proc/self/task")
+
+
 def _children(pid: int) -> list[int]:
     children: list[int] = []
     try:

@@ -248,6 +248,7 @@ def _run(message: dict[str, Any], control: Control, recorder: Recorder) -> dict[
     program = Program.from_json(message["program"])
     start_helpers(program)
     stage = Stage(program, Blueprint(message["target"]), recorder, control.wake)
+    stage.is_worker = census.is_below
     stage.run, stage.address, stage.key = message["run"], message["address"], message["key"]
     if message["remote"]:
         stage.open_remotely = lambda gate: control.send({"do": "open", "gate": gate})

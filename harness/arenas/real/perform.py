@@ -371,7 +371,7 @@ def _kill(stage: Stage, step: op.Kill) -> Outcome:
         pids = sorted(set(candidates) - set(ledger.inside.values()))
     else:
         pids = [ledger.inside[step.task]] if step.task in ledger.inside else []
-    pids = [pid for pid in pids if pid != os.getpid()]
+    pids = [pid for pid in pids if pid != os.getpid() and stage.is_worker(pid)]
     if not pids:
         return Struck(pid=None)
     ledger.lose_workers()

@@ -163,6 +163,7 @@ def run(message: dict[str, Any], control: Control, recorder: Recorder) -> dict[s
     program = Program.from_json(message["program"])
     child.start_helpers(program)
     stage = Stage(program, Blueprint(message["target"]), recorder, control.wake)
+    stage.is_worker = census.is_below
     stage.run, stage.address, stage.key = message["run"], message["address"], message["key"]
     vars(stage)["gates"] = {name: Gate() for name in stage.gates}
     if message["remote"]:
