@@ -54,6 +54,16 @@ class PollsWithTimeout(_Thoughtful):
             return
 
 
+class PollsAndNotesWhen(_Thoughtful):
+    """Waits for a flag that nobody sets, and knows when it began."""
+
+    def _think(self) -> None:
+        begun, waited = time.time(), 0.0
+        while not self._forever or waited < 0:
+            time.sleep(0.01)
+            waited = max(begun, time.time()) - time.time()
+
+
 class Spins(_Thoughtful):
     """Tries to take a lock that it has."""
 

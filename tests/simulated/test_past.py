@@ -60,5 +60,5 @@ def test_what_is_given_up_is_known(
     """All histories are found, by fewer runs that come to an end, and no others."""
     pruning, plain = Exhaustive(bounds, Past()), Exhaustive(bounds)
     assert _explore(target, lanes, pruning) == _explore(target, lanes, plain)
-    assert pruning.pruned > plain.schedules // 3
+    assert pruning.schedules - pruning.pruned < plain.schedules
     assert plain.pruned == 0

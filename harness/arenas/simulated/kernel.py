@@ -354,7 +354,8 @@ class Kernel:
         steps = len(self.log)
         quiet = self.stamps == self._stamps_seen
         if self._overtime is not None:
-            if quiet and not self._overtime.watch(self.current, steps, self.now, self._actors):
+            if quiet and not self._overtime.watch(self.current, steps, self._actors):
+                self.now += self._overtime.leap(steps)
                 return
             self._end_overtime(self._overtime, quiet=quiet)
         elif steps > self.limit:

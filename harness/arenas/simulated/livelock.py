@@ -4,10 +4,10 @@ After a thousand steps without an event a run goes into overtime: the strategy i
 go on gets turns at random (in the same way each time), pending kills strike at once, and time passes as often
 as anybody acts. An unlucky order does not last under such a schedule. Meanwhile the state of each task is
 noted at each of its steps: where it stands in the subject's code, and what its variables hold, some levels
-deep. When for CALM steps no task was in a state that it had not been in before, and nobody came or left, the
-run goes round in circles: a livelock. Whoever counts, waits for a time to come or works off a list is in ever
-new states, and whoever makes his way along a `for` loop may be. Then, or as soon as there is an event, the
-strategy takes over again.
+deep. Times are left out of that; instead, years pass now and then, so that nobody waits for a time in vain.
+When for CALM steps no task was in a state that it had not been in before, and nobody came or left, the run
+goes round in circles: a livelock. Whoever counts or works off a list is in ever new states, and whoever makes
+his way along a `for` loop may be. Then, or as soon as there is an event, the strategy takes over again.
 """
 
 from __future__ import annotations
@@ -34,10 +34,13 @@ if TYPE_CHECKING:
     from harness.arenas.simulated.actor import A
 
 CALM: Final = 1_500  # steps without anything new
-MOST: Final = 2_500  # steps of overtime in all
+MOST: Final = 4_500  # steps of overtime in all
+LEAP: Final = 10 * 365 * 86_400 * SECOND
+"""Nanoseconds of virtual time that pass at once."""
+
+_LEAPS: Final = (CALM // 3, 2 * CALM // 3)  # so many steps without anything new come before each
 _DEPTH: Final = 3
 _BREADTH: Final = 20
-_CENTURY: Final = 3.2e9  # seconds; what is larger is no time
 _PUPPETS: Final = ".harness.arenas.real."
 _LAYER: Final = "harness.arenas.simulated."
 
@@ -49,7 +52,7 @@ class Overtime:
         """Begin at this step of the run."""
         self._random = random.Random(0)  # noqa: S311 - not a secret
         self._begun = self._news = step
-        self._actors = 0
+        self._actors = self._leaps = 0
         self._known: dict[Task, set[int]] = {}
         self._loops: dict[Task, frozenset[int]] = {}
 
@@ -65,10 +68,16 @@ class Overtime:
                 return actor
         return ready[self._random.randrange(len(ready))]
 
-    def watch(self, task: Task, step: int, now: int, actors: int) -> bool:
+    def leap(self, step: int) -> int:
+        """How much time passes at once before this step."""
+        due = sum(step - self._news >= each for each in _LEAPS)
+        passing, self._leaps = due - self._leaps, due
+        return max(0, passing) * LEAP
+
+    def watch(self, task: Task, step: int, actors: int) -> bool:
         """Note the state of a task before its step; `actors` have been there so far. Is it time to stop?"""
         frames = _frames()
-        state = _Portrait(now).of_all(frames)
+        state = _Portrait().of_all(frames)
         known = self._known.setdefault(task, set())
         if state not in known or actors != self._actors:
             known.add(state)
@@ -115,10 +124,9 @@ def _for_loops(code: types.CodeType) -> tuple[tuple[int, int], ...]:
 
 
 class _Portrait:
-    """What can be seen of values, without calling any code of theirs; times as they are from the present."""
+    """What can be seen of values, without calling any code of theirs; times aside."""
 
-    def __init__(self, now: int) -> None:
-        self._now = now / SECOND
+    def __init__(self) -> None:
         self._deepest: dict[int, int] = {}  # by address: how deep was looked into what was met before
 
     def of_all(self, frames: Iterable[types.FrameType]) -> int:
@@ -152,11 +160,10 @@ class _Portrait:
         return cls, tuple(self._within(value, depth - 1))
 
     def _of_number(self, value: float) -> object:
-        """A number; of what may be a time, in seconds or nanoseconds, how far from now it is."""
-        seconds = value / SECOND if isinstance(value, int) else value
-        if UPTIME / SECOND / 2 < seconds < _CENTURY:
-            return "from now", round(seconds - self._now, 1)
-        return value if isinstance(value, int) else round(value, 2)
+        """A number, unless it is so large that it may come from a clock, in seconds or nanoseconds."""
+        if isinstance(value, int):
+            return value if abs(value) < UPTIME // 2 else int
+        return round(value, 2) if abs(value) < UPTIME / SECOND / 2 else float
 
     def _within(self, value: object, depth: int) -> Iterator[object]:
         """What a value consists of."""

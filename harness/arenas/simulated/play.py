@@ -94,6 +94,7 @@ class Gate(Primitive):
     def swing(self, k: Kernel) -> None:
         """Be open from now on."""
         self._open = True
+        k.touch(self.serial)
         for task in self._waiters:
             k.wake(task)
         self._waiters.clear()  # opened once more, it must not wake those who wait for something else by then
