@@ -25,20 +25,10 @@ def judge_submits(case: Case, tally: Tally) -> None:
         shut = any(each.end < call.begin for each in case.shutdowns(executor) if each.answered)
         broken = broken_since[executor] < call.begin
         refused = isinstance(call.outcome, Raised)
+        if (shut or broken) and _unheard(step, call):
+            continue
         if shut:
-            right = isinstance(call.outcome, Raised) and "RuntimeError" in call.outcome.bases
-            tally.check("SUB-04", right, "submit after shutdown does not raise RuntimeError", call)
-            block = [
-                each
-                for each in case.shutdowns(executor)
-                if isinstance(each.step, op.Leave) and each.end < call.begin
-            ]
-            if block and not refused:
-                tally.blame(
-                    "SHD-06", "leaving the with block did not shut the executor down", block[-1], call
-                )
-            if case.tasks[step.task].starts:
-                tally.blame("SUB-04", f"{step.task} was refused after shutdown, and ran", call)
+            _judge_late(case, tally, call, step)
         elif broken:
             right = isinstance(call.outcome, Raised) and "BrokenExecutor" in call.outcome.bases
             if case.subject.death == "breaks":
@@ -50,6 +40,26 @@ def judge_submits(case: Case, tally: Tally) -> None:
             tally.blame("SUB-01" if step.keywords else "SUB-02", "submit on an open pool raises", call)
         elif isinstance(call.outcome, Submitted) and case.held(executor, call.begin, call.end):
             tally.hold("SUB-02")
+
+
+def _judge_late(case: Case, tally: Tally, call: Call, step: op.Submit) -> None:
+    """SUB-04, SHD-06: the pool was shut down before."""
+    right = isinstance(call.outcome, Raised) and "RuntimeError" in call.outcome.bases
+    tally.check("SUB-04", right, "submit after shutdown does not raise RuntimeError", call)
+    block = [
+        each
+        for each in case.shutdowns(step.executor)
+        if isinstance(each.step, op.Leave) and each.end < call.begin
+    ]
+    if block and not isinstance(call.outcome, Raised):
+        tally.blame("SHD-06", "leaving the with block did not shut the executor down", block[-1], call)
+    if case.tasks[step.task].starts:
+        tally.blame("SUB-04", f"{step.task} was refused after shutdown, and ran", call)
+
+
+def _unheard(step: op.Submit, call: Call) -> bool:
+    """Whether a keyword that `submit` keeps for itself was in the way (SUB-01): the pool said nothing."""
+    return step.keywords and isinstance(call.outcome, Raised) and call.outcome.error == "TypeError"
 
 
 def _seen_broken(case: Case, executor: str) -> int:
