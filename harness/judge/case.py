@@ -408,21 +408,33 @@ class Case:
         return Counter(start.pid for name in mine for start in self.tasks[name].starts)
 
     def short_of_workers(self, executor: str) -> bool:
-        """Whether, as things were left, tasks were in their bodies, and others waited in vain for a worker.
+        """Whether, as things were left, tasks were in their bodies, and others waited in vain for workers."""
+        inside, queued = self._left_waiting(executor)
+        return bool(queued) and 0 < len(inside) < self.pools[executor].workers
 
-        Not if those may have been cancelled, or lost with a worker.
+    def needs_workers(self, executor: str) -> bool:
+        """Whether those in their bodies needed some of those that waited in vain for a worker."""
+        inside, queued = self._left_waiting(executor)
+        needed = {gate for track in inside for gate in track.task.script.gates}
+        offered = {gate for track in queued for gate in track.task.script.opens}
+        return not needed.isdisjoint(offered) and self.short_of_workers(executor)
+
+    def _left_waiting(self, executor: str) -> tuple[list[Track], list[Track]]:
+        """Who was left in its body, and who never got there.
+
+        Of these nobody if they may have been cancelled, or lost with a worker.
         """
-        if min(self.deaths[executor], self.cancelling_since(executor)) < FOREVER:
-            return False
         mine = [track for track in self.tracks.values() if track.executor == executor]
-        inside = sum(bool(track.task.starts) and not track.task.finishes for track in mine)
-        queued = any(
-            not track.task.starts
+        inside = [track for track in mine if track.task.starts and not track.task.finishes]
+        if min(self.deaths[executor], self.cancelling_since(executor)) < FOREVER:
+            return inside, []
+        return inside, [
+            track
+            for track in mine
+            if not track.task.starts
             and track.task.script.argument >= 0
             and self.cancelled_since[track.name] == FOREVER
-            for track in mine
-        )
-        return queued and 0 < inside < self.pools[executor].workers
+        ]
 
     def left_by_exception(self, executor: str) -> str:
         """A task that ended with an exception meant to end its thread (`SystemExit`, …), if one did."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.judge.case import FOREVER, Call, Case, Track
+from harness.judge.case import FOREVER, Call, Case
 from harness.judge.deaths import manner_of_death
 from harness.values import operation as op
 
@@ -121,8 +121,9 @@ def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]
         ("SHD-04", bool(earlier)),
         ("SHD-10", bool(getattr(stuck.step, "cancel_futures", False))),
         ("SHD-02", not getattr(stuck.step, "wait", True)),
-        ("POOL-02", case.short_of_workers(executor) and not unsendable),
+        ("POOL-02", case.needs_workers(executor) and not unsendable),
         ("RES-13", _lost_its_thread(case, executor)),
+        ("POOL-02", case.short_of_workers(executor) and not unsendable),
     )
     rule = next((rule for rule, holds in explanations if holds), "SHD-01")
     return rule, "unpicklable" if rule == "SHD-01" and unsendable else ""
@@ -171,7 +172,7 @@ def _hanging_read(case: Case, stuck: Call, name: str) -> tuple[str, str]:
         ("PKL-01", track.task.script.argument < 0),
         ("PKL-02", unreturnable and case.subject.kind != "thread"),
         ("POOL-07", case.worn_out(track.executor)),
-        ("POOL-02", _needs_a_worker(case, track)),
+        ("POOL-02", case.needs_workers(track.executor)),
         ("RES-13", _lost_its_thread(case, track.executor)),
         ("INV-02", track.task.left < FOREVER),
         ("SHD-10", case.cancelling_since(track.executor) < FOREVER),
@@ -179,12 +180,6 @@ def _hanging_read(case: Case, stuck: Call, name: str) -> tuple[str, str]:
         ("POOL-02", case.short_of_workers(track.executor)),
     )
     return next((rule for rule, holds in explanations if holds), "SUB-09"), ""
-
-
-def _needs_a_worker(case: Case, track: Track) -> bool:
-    """Whether the task is in its body, and those that it waits for there cannot start."""
-    inside = bool(track.task.starts) and not track.task.finishes
-    return inside and case.short_of_workers(track.executor)
 
 
 def _hanging_iterator(case: Case, iterator: str) -> tuple[str, str]:
