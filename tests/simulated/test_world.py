@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import threading
+from traceback import FrameSummary
 from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.arenas.simulated import backends
+from harness.arenas.simulated.deadlock import carried
 from harness.arenas.simulated.strategies.portfolio import standard_portfolio
 from harness.arenas.simulated.strategies.replay import Guided, Replay
 from harness.arenas.simulated.world import World
@@ -61,6 +63,15 @@ def test_both_backends_tell_the_same_of_a_deadlock(pool: str) -> None:
         assert run.ending == "deadlock"
         told.add(run.events)
     assert len(told) == 1
+
+
+def test_a_stack_is_what_the_world_carries() -> None:
+    """Neither how a real thread came to carry it, nor that it is just starting another one."""
+    own = "harness/arenas/simulated/backends.py"
+    files = ["threading.py", own, "subject.py", own, "lock.py", own, "threading.py"]
+    stack = [FrameSummary(file, 1, "call") for file in files]
+    assert [each.filename for each in carried(stack)] == ["subject.py", "lock.py"]
+    assert not carried([FrameSummary("threading.py", 1, "call")])
 
 
 def test_a_fresh_process_makes_the_same_runs() -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 import traceback
-from itertools import dropwhile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Sequence
 
     from harness.arenas.simulated.backends import Backend
     from harness.arenas.simulated.tasks import Task
@@ -36,18 +35,20 @@ def describe_livelock(tasks: Iterable[Task], circling: Container[Task], backend:
 def _describe(task: Task, backend: Backend, does: str = "waits") -> str:
     head = f"{task.role} {does} ({task.op}{f' of object {task.target}' if task.target else ''}){_whose(task)}"
     frame = backend.frame(task.carrier) or sys._getframe()  # noqa: SLF001 - only the last to stop has none yet
-    # A real thread that carries a task begins in `threading`: that is not part of what it carries.
-    frames = dropwhile(lambda each: not _is_own(each), traceback.extract_stack(frame))
     lines = [
         f"  {each.filename.rpartition('/lib/')[2] or each.filename}:{each.lineno} in {each.name}: {each.line}"
-        for each in frames
-        if not _is_own(each)
+        for each in carried(traceback.extract_stack(frame))
     ]
     return "\n".join([head, *lines[-_DEPTH:]])
 
 
-def _is_own(frame: traceback.FrameSummary) -> bool:
-    return _OWN in frame.filename.replace("\\", "/")
+def carried(stack: Sequence[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
+    """The frames of the subject: what stands between the world's own first frame and its own last one.
+
+    A real thread that carries a task begins in `threading`, and may still be there because it starts another.
+    """
+    own = [place for place, each in enumerate(stack) if _OWN in each.filename.replace("\\", "/")]
+    return [stack[place] for place in range(own[0], own[-1]) if place not in own] if own else []
 
 
 def _whose(task: Task) -> str:
