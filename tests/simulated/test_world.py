@@ -206,13 +206,23 @@ def test_a_worker_that_is_killed_harms_nobody_in_the_reference() -> None:
     assert endings == {"done"}
 
 
-def test_what_cannot_be_controlled_ends_the_run() -> None:
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("Listens", "socket.socket cannot be controlled by the simulated world"),
+        (
+            "HandlesSIGTERM",
+            "a handler of SIGTERM cannot be simulated: who is terminated ends at once in this world",
+        ),
+    ],
+)
+def test_what_cannot_be_controlled_ends_the_run(name: str, sentence: str) -> None:
     """A refusal is a sentence, even if the subject catches everything."""
-    world = World("tests.simulated.uncontrolled:Listens")
+    world = World(f"tests.simulated.uncontrolled:{name}")
     run = make_run(world, BUSY, Guided(), 0)
     world.close()
     assert run.ending == "uncontrolled"
-    assert run.detail == "socket.socket cannot be controlled by the simulated world"
+    assert run.detail == sentence
 
 
 def test_a_module_in_c_is_not_there() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import signal
 import socket
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,16 @@ class Listens(ThreadPoolExecutor):
         """Open a socket, whatever happens: catching everything must not hide a refusal."""
         with contextlib.suppress(BaseException):
             socket.socket()
+        return super().submit(fn, *args, **kwargs)
+
+
+class HandlesSIGTERM(ThreadPoolExecutor):
+    """Has something to do before it is terminated."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401 - as the base
+        """Nobody is interrupted by Ctrl-C here, so that may be ignored; SIGTERM may not."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: None)
         return super().submit(fn, *args, **kwargs)
 
 

@@ -173,11 +173,17 @@ _SIGNALLING: Final = (
 )  # fmt: skip
 
 
+def _handle(number: int, handler: Any, /) -> signal.Handlers:  # noqa: ANN401 - as `signal.signal`
+    if number == signal.SIGTERM and handler != signal.SIG_DFL:
+        refuse("a handler of SIGTERM cannot be simulated: who is terminated ends at once in this world")
+    return signal.SIG_DFL  # the handlers of all others are never called, since nobody can send these
+
+
 def make_signal() -> types.ModuleType:
     """`signal`, without signals: a kill is a decision, not a signal that is handled."""
     return _like(
         signal,
-        signal=lambda *_: signal.SIG_DFL,
+        signal=_handle,
         getsignal=lambda *_: signal.SIG_DFL,
         pthread_sigmask=lambda *_: set(),
         set_wakeup_fd=lambda *_, **__: -1,
