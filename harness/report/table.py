@@ -201,7 +201,7 @@ def verdict_line(results: Results, *, strict: bool) -> str:
         return f"red: {', '.join(gone)} no longer broken, but still in the baseline"
     if results.interrupted or results.lost or any(item.proved_nothing for item in results.items):
         return "incomplete: nothing was found to be broken, but not everything was looked at"
-    if not results.items:
+    if not any(item.run for item in results.items):
         return "nothing was run"
     parts = [_count(len(known), "known deviation")] if known else []
     parts += [f"{_count(len(accepted), 'violation')} accepted by the baseline"] if accepted else []

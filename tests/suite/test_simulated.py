@@ -124,6 +124,8 @@ def test_a_subject_beyond_control_is_skipped(tmp_path: Path) -> None:
     assert run.status == 0, run.out
     assert "4 skipped" in run.out
     assert run.out.count("no simulated arena for tests.simulated.unruly:OpensSocketWhenMade: ") == 1
+    assert "nothing was run" in run.out
+    assert "green" not in run.out
 
 
 @pytest.mark.parametrize(
