@@ -20,13 +20,13 @@ def judge_callbacks(case: Case, tally: Tally) -> None:
     seen: dict[str, list[CalledBack]] = {}
     for event in case.callbacks:
         seen.setdefault(event.callback, []).append(event)
-    inside = {event.callback for event in case.entered}  # if there is no more of them
+    inside = {event.callback: event.future for event in case.entered if event.callback not in seen}
     for call in added:
         step = call.step
         assert isinstance(step, op.AddCallback)  # noqa: S101 - `of` gave only these
         events = seen.get(step.callback, [])
-        if not events and step.callback in inside:
-            if case.complete():
+        if not events and step.future in inside.values():  # it, or one before it, was called and stays inside
+            if step.callback in inside and case.complete():
                 text = f"callback {step.callback} is called, and never returns"
                 tally.blame("CB-08", text, call, shape=step.deed)
             continue
@@ -162,8 +162,12 @@ def _judge_deed(
 def _judge_survivors(
     case: Case, tally: Tally, step: op.AddCallback, raised: CalledBack, seen: dict[str, list[CalledBack]]
 ) -> None:
-    """CB-05: the callbacks added after the one that raised are called all the same."""
-    inside = {event.callback for event in case.entered}
+    """CB-05: the callbacks added after the one that raised are called all the same.
+
+    Not if the thread that calls them is inside one of them for good.
+    """
+    if any(event.future == step.future and event.callback not in seen for event in case.entered):
+        return
     for other in case.of(op.AddCallback):
         later = other.step
         if (
@@ -171,9 +175,11 @@ def _judge_survivors(
             and later.future == step.future
             and later.callback > step.callback
         ):
-            called = bool(seen.get(later.callback)) or later.callback in inside
             tally.check(
-                "CB-05", called, f"after {raised.callback} raised, {later.callback} is not called", other
+                "CB-05",
+                bool(seen.get(later.callback)),
+                f"after {raised.callback} raised, {later.callback} is not called",
+                other,
             )
 
 
