@@ -3,5 +3,9 @@
 import itertools
 import threading
 
+from tests.simulated.later import SEEN
+
 NUMBERS = itertools.count()
 LOCK = threading.Lock()
+
+__all__ = ["LOCK", "NUMBERS", "SEEN"]

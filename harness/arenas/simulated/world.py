@@ -20,7 +20,6 @@ from harness.arenas.simulated import (
     contexts,
     facades,
     identity,
-    kernel,
     main_threads,
     play,
     simple_queue,
@@ -94,6 +93,7 @@ class World:
         """
         self._target = target
         self._runs = 0
+        self._complete = False
         self._quiet = _Quiet()
         self._text = SourceText(granularity)
         self._backend = backend()
@@ -130,13 +130,14 @@ class World:
         main_threads.let_processes_have_main_threads(self._importer.load("threading"))
         self._importer.load(target.partition(":")[0])
         self._states = [state for module in self._importer.modules.values() for state in _state_of(module)]
+        self._complete = True
 
     def _load(self, name: str) -> types.ModuleType:
         return self._importer.load(name)
 
     def _remember(self, module: types.ModuleType) -> None:
         """A module was loaded late: what it is like now is how each run finds it."""
-        if kernel.running is not None:
+        if self._complete:
             self._states += _state_of(module)
 
     def run(self, program: Program, strategy: Strategy, *, limit: int = 20_000) -> Run:

@@ -1,0 +1,3 @@
+"""What a module needs that is imported in the middle of a run."""
+
+SEEN: list[object] = []
