@@ -3,9 +3,9 @@
 import itertools
 import threading
 
-from tests.simulated.later import SEEN
+from tests.simulated import later
 
 NUMBERS = itertools.count()
 LOCK = threading.Lock()
 
-__all__ = ["LOCK", "NUMBERS", "SEEN"]
+__all__ = ["LOCK", "NUMBERS", "later"]

@@ -68,7 +68,7 @@ class ImportsLate(ThreadPoolExecutor):
         with self._late.LOCK:
             if self._late.LOCK.acquire(blocking=False):
                 raise AssertionError("it can be taken twice")
-            self._late.SEEN.append(fn)
-            if len(self._late.SEEN) > _TASKS:
+            self._late.later.SEEN.append(fn)
+            if len(self._late.later.SEEN) > _TASKS:
                 raise AssertionError("what an earlier run has left behind is still there")
             return super().submit(fn, *args, **kwargs)
