@@ -19,7 +19,7 @@ from harness.check.reduce import reduce, weight
 from harness.check.replay import this_python
 from harness.check.resolve import shape_of
 from harness.check.schedule_picture import draw_schedule
-from harness.generation.draw import Enough, digest_of, draw, recall, shrink
+from harness.generation.draw import Enough, digest_of, recall, rounds, shrink
 from harness.judge.excuse import concerns, excuse
 from harness.judge.judge import applies, judge
 from harness.values.course import Observation
@@ -51,7 +51,6 @@ _REDUCING = 0.75  # of the time that is left when the search is over; the rest i
 _FIRST = 0.6  # of that for each finding in turn: the later ones are mostly reduced along with the first
 _OVERTIME = 1.15  # of the share: then nothing is even looked at again
 _SHOUTS = 3  # broken rules of an item that are told at once
-_STRIDE = 1_000_003  # between the seeds of two rounds
 
 
 @dataclass(slots=True)
@@ -140,14 +139,14 @@ class Search:
 
     def _rounds(self) -> Iterator[tuple[int, tuple[Program, ...]]]:
         """Seeds, and the programs that they draw, as long as there is time; those of the first are named."""
-        for place in count() if self.profile.rounds is None else range(self.profile.rounds):
-            if place and not self._time_to_search():
+        drawn = rounds(self.theme, self._shape, self._number(), self.programs)
+        seed, programs = next(drawn)
+        self._digest, self._planned = digest_of(programs), len(programs)
+        yield seed, programs
+        for _ in count(1) if self.profile.rounds is None else range(1, self.profile.rounds):
+            if not self._time_to_search():
                 return
-            seed = self._number() + _STRIDE * place
-            programs = draw(self.theme, self._shape, seed, self.programs)
-            if not place:
-                self._digest, self._planned = digest_of(programs), len(programs)
-            yield seed, programs
+            yield next(drawn)
 
     @property
     def _shape(self) -> Shape:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import unittest
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -17,13 +18,14 @@ from harness.generation.machines import THEMES, ProgramMachine
 from harness.generation.surroundings import without_surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from harness.generation.composer import Shape
     from harness.values.program import Program
 
 STEPS = 14  # operations drawn for one program, at most
+_STRIDE = 1_000_003  # between the seeds of two rounds
 
 _BASE = settings(
     deadline=None,
@@ -52,6 +54,12 @@ def draw(theme: str, shape: Shape, number: int, count: int) -> tuple[Program, ..
     with without_surroundings():
         run_state_machine_as_test(seed(number)(machine), settings=settings(_BASE, max_examples=count))
     return tuple(found.values())
+
+
+def rounds(theme: str, shape: Shape, number: int, count: int) -> Iterator[tuple[int, tuple[Program, ...]]]:
+    """Draw round after round, without end: the seed of each, the first being `number`, and its programs."""
+    for each in itertools.count(number, _STRIDE):
+        yield each, draw(theme, shape, each, count)
 
 
 def recall(theme: str, shape: Shape, folder: Path) -> tuple[Program, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from harness.arenas.real.arena import Patience, RealArena
 from harness.arenas.real.journal import Journal
 from harness.check.profile import PROFILES
 from harness.check.resolve import resolve, shape_of
-from harness.generation.draw import draw
+from harness.generation.draw import rounds
 from harness.generation.machines import themes_for
 from harness.judge.judge import judge
 from harness.specs import load_rules
@@ -86,9 +87,10 @@ def themes(rule: str, subject: Subject) -> list[str]:
 
 def programs_until_caught(arena: RealArena, subject: Subject, rule: str) -> int:
     """How many programs it takes until a witness names the rule; 0 if the quick profile is not enough."""
-    count = 0
+    count, quick = 0, PROFILES["quick"]
     for theme in themes(rule, subject):
-        for program in draw(theme, shape_of(subject), SEED, PROFILES["quick"].programs):
+        drawn = islice(rounds(theme, shape_of(subject), SEED, quick.programs), quick.rounds)
+        for program in chain.from_iterable(programs for _, programs in drawn):
             count += 1
             judgement = judge(arena.run(subject, program, Patience()), subject, load_rules())
             if any(witness.rule == rule for witness in judgement.witnesses):

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from harness.arenas.real.arena import Patience, RealArena
 from harness.arenas.real.journal import Journal
-from harness.check import search as module
 from harness.check.law import Law
 from harness.check.profile import PROFILES
 from harness.check.resolve import resolve
 from harness.check.search import Search
 from harness.check.trial import RealTrial
+from harness.generation import draw as module
 from harness.generation.draw import digest_of, draw
 from harness.specs import load_rules
 
@@ -29,13 +29,13 @@ def test_the_programs_of_a_round_are_judged_before_the_next_is_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No program is run twice; the digest names those of the first round, however many follow."""
-    rounds: list[tuple[Program, ...]] = []
+    drawn: list[tuple[Program, ...]] = []
     ran: list[int] = []  # how many programs had run before each drawing
 
     def telling(theme: str, shape: Shape, number: int, count: int) -> tuple[Program, ...]:
         ran.append(len(told))
-        rounds.append(draw(theme, shape, number, count))
-        return rounds[-1]
+        drawn.append(draw(theme, shape, number, count))
+        return drawn[-1]
 
     told: list[str] = []
     monkeypatch.setattr(module, "draw", telling)
@@ -47,7 +47,7 @@ def test_the_programs_of_a_round_are_judged_before_the_next_is_drawn(
             programs=profile.programs, seed=1, law=Law(rules=load_rules()), share=1000.0, tell=told.append,
         )  # fmt: skip
         item = search.search()
-    distinct = [len({program.digest for drawn in rounds[:end] for program in drawn}) for end in range(4)]
+    distinct = [len({program.digest for each in drawn[:end] for program in each}) for end in range(4)]
     assert ran == distinct[:3]
-    assert item.run == distinct[3] > item.planned == len(rounds[0])
-    assert item.digest == digest_of(rounds[0])
+    assert item.run == distinct[3] > item.planned == len(drawn[0])
+    assert item.digest == digest_of(drawn[0])
