@@ -168,10 +168,11 @@ def _hanging_read(case: Case, stuck: Call, name: str) -> tuple[str, str]:
         shape = "killed after shutdown" if shut else _cancelled_shape(case, track.executor)
         return _death_rule(case, track.executor, "BRK-01"), shape
     unreturnable = getattr(track.task.script.ending, "gift", "") == "unpicklable"
+    worn_out = case.worn_out(track.executor)
     explanations = (
         ("PKL-01", track.task.script.argument < 0),
-        ("PKL-02", unreturnable and case.subject.kind != "thread"),
-        ("POOL-07", case.worn_out(track.executor)),
+        ("PKL-02", unreturnable and case.subject.kind != "thread" and not worn_out),
+        ("POOL-07", worn_out),
         ("POOL-02", case.needs_workers(track.executor)),
         ("RES-13", _lost_its_thread(case, track.executor)),
         ("INV-02", track.task.left < FOREVER),

@@ -1,0 +1,36 @@
+"""Which rule a call breaks that never returns: the one that says most about why."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.judge.judge import judge
+from harness.specs import load_rules
+from harness.values import operation as op
+from harness.values.history import Answered, Called, Finished, History, Started, Stuck
+from harness.values.outcome import Submitted
+from harness.values.program import Lane, Pool, Program, Return, Script
+from tests.unit.story import NONE, an_executor
+
+RULES = load_rules()
+
+
+@pytest.mark.parametrize(("limit", "rule"), [(None, "PKL-02"), (1, "POOL-07")])
+def test_the_result_of_a_worn_out_worker_is_lost_with_its_pool(limit: int | None, rule: str) -> None:
+    """What cannot be pickled may hang for that; where a worker was to be replaced, that is more likely."""
+    submit = op.Submit(executor="e0", future="f0", task="t0")
+    steps = (submit, op.Shutdown(executor="e0", wait=False), op.Result(future="f0"))
+    program = Program(
+        pools=(Pool(workers=1, start="spawn", tasks_per_worker=limit),),
+        tasks=(Script(task="t0", ending=Return(gift="unpicklable")),),
+        lanes=(Lane(operations=steps),),
+    )
+    events = (
+        Called(at=1, call=0), Answered(at=2, call=0, outcome=Submitted(is_future=True)),
+        Started(at=3, task="t0", pid=2, thread=1), Called(at=4, call=1),
+        Answered(at=5, call=1, outcome=NONE), Finished(at=6, task="t0", pid=2),
+        Called(at=7, call=2), Stuck(at=8, stacks=""),
+    )  # fmt: skip
+    history = History(program=program, client=1, events=events)
+    witnesses = judge(history, an_executor("process", prefetch=2), RULES).witnesses
+    assert {witness.rule for witness in witnesses} == {rule}
