@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.judge.judge import judge
@@ -32,5 +34,6 @@ def test_the_result_of_a_worn_out_worker_is_lost_with_its_pool(limit: int | None
         Called(at=7, call=2), Stuck(at=8, stacks=""),
     )  # fmt: skip
     history = History(program=program, client=1, events=events)
-    witnesses = judge(history, an_executor("process", prefetch=2), RULES).witnesses
+    subject = replace(an_executor("process", prefetch=2), capabilities=("max_tasks_per_child",))
+    witnesses = judge(history, subject, RULES).witnesses
     assert {witness.rule for witness in witnesses} == {rule}
