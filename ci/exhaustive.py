@@ -127,6 +127,12 @@ def _steps(kind: Kind, before: tuple[Operation, ...]) -> Iterator[Operation]:
         yield Kill(executor="e0")
 
 
+def _of(program: Program, bounds: Bounds) -> Bounds:
+    """What a program can use of the bounds: without a kill, an earlier round may have had all of it."""
+    strikes = any(isinstance(each, Kill) for lane in program.lanes for each in lane.operations)
+    return bounds if strikes else replace(bounds, kills=0)
+
+
 def exhaust(  # noqa: PLR0913, PLR0917 - where, what, how, and until when
     world: World, subject: Subject, program: Program, strategy: Exhaustive, coverage: Coverage, end: float
 ) -> None:
@@ -174,6 +180,7 @@ def explore(kind: Kind, longest: int, seconds: float, *, every: bool) -> bool:
     gc.collect()
     gc.freeze()
     well = True
+    exhausted: dict[str, Bounds] = {}
     for bounds in ROUNDS[kind]:
         if time.monotonic() > end:
             break
@@ -182,8 +189,15 @@ def explore(kind: Kind, longest: int, seconds: float, *, every: bool) -> bool:
         for program in chosen:
             if time.monotonic() > end:
                 break
-            strategy = Exhaustive(bounds, None if every else Past())
+            own = _of(program, bounds)
+            if program.digest in exhausted and exhausted[program.digest].covers(own):
+                coverage.programs += 1
+                coverage.complete += 1
+                continue
+            strategy = Exhaustive(own, None if every else Past())
             exhaust(world, subject, program, strategy, coverage, end)
+            if strategy.exhausted:
+                exhausted[program.digest] = own
             if time.monotonic() - told > _EVERY:
                 told = time.monotonic()
                 print(coverage.line(kind, bounds, len(chosen)), flush=True)
