@@ -126,6 +126,12 @@ class Composer:
         held = sum(self.progress.held(task) for task in self.progress.given_to[executor])
         return max(0, self.progress.workers[executor] - held)
 
+    def spare_workers(self, executor: str) -> int:
+        """How many workers no task can take up for good."""
+        known = self.progress
+        staying = sum(known.held(task) and not known.passes(task) for task in known.given_to[executor])
+        return max(0, known.workers[executor] - staying)
+
     def open(self, gate: str) -> None:
         """Open a gate."""
         self.closed.remove(gate)

@@ -81,7 +81,7 @@ class ProgramMachine(RuleBasedStateMachine):
         limit=st.sampled_from([0] * 10 + [1, 2]),
         named=OFTEN_FALSE,
         start=WHICH,
-        scene=st.sampled_from(["crowded", "crowded", "crowded", "meeting", "meeting", "empty"]),
+        scene=st.sampled_from(["crowded"] * 5 + ["meeting"] * 3 + ["empty"] * 4),
         opening=st.lists(st.tuples(OFTEN_FALSE, WHICH), max_size=4),
         outside=st.sampled_from(range(24)),
     )
@@ -327,10 +327,13 @@ class Waiting(ProgramMachine):
         """Read an outcome, so that the future is known to be done."""
         self.composer.read(self.future(which), error=True, patience=1)
 
-    @rule(mask=MASKS, when=WHICH, form=WHICH, hurried=OFTEN_FALSE)
-    def wait(self, mask: int, when: int, form: int, hurried: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
-        """Wait for some."""
+    @rule(mask=MASKS, when=WHICH, form=WHICH, hurried=OFTEN_FALSE, mixed=OFTEN_FALSE)
+    def wait(self, mask: int, when: int, form: int, hurried: bool, mixed: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Wait for some, perhaps for one that is held and one that raises beside it."""
         names = self.some_futures(mask)
+        if mixed and self.room() and self.composer.spare_workers("e0") > 1:
+            held = self.composer.submit("e0", self.composer.task(gated=True, ending=Return()))
+            names += held, self.composer.submit("e0", self.composer.task(gated=False, ending=Raise()))
         chosen = pick(WHENS, when)
         self.composer.wait(names, chosen, pick(FORMS, form), hurried=hurried)
 

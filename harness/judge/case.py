@@ -188,7 +188,8 @@ class Case:
         # A call that is open in the end had to return if it had to after all that other lanes did meanwhile.
         progress = Progress.of(self.program)
         for call in found:
-            progress.after(call.step)
+            if call.answered or not isinstance(call.step, op.Result | op.Error):  # else nothing has ended
+                progress.after(call.step)
             if isinstance(call.step, op.Submit) and isinstance(call.outcome, Raised):
                 progress.refuse(call.step.task)
         return tuple(

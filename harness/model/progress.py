@@ -34,6 +34,7 @@ class Progress:
     items_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
     futures_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)  # tasks that perhaps never start
+    over: set[str] = field(default_factory=set)  # tasks whose end was waited for
     closing: set[str] = field(default_factory=set)  # executors that perhaps take no more tasks
 
     @staticmethod
@@ -47,11 +48,15 @@ class Progress:
 
     def held(self, task: str) -> bool:
         """Whether a task, once started, stands at a gate that its client has not opened."""
-        return not self.opened.issuperset(self.scripts[task].gates)
+        return task not in self.over and not self.opened.issuperset(self.scripts[task].gates)
 
     def ends(self, task: str) -> bool:
         """Whether a task that was submitted ends on every executor that keeps its promises."""
-        return self.finds_a_worker(task) and self.passes(task)
+        owner = self._owner(task)
+        if owner is None or not self.passes(task):
+            return False
+        staying = sum(self.held(other) and not self.passes(other) for other in self.given_to[owner])
+        return staying < self.workers[owner]
 
     def passes(self, task: str) -> bool:
         """Whether all the gates of a task are open, or opened by tasks that are sure to start."""
@@ -61,18 +66,24 @@ class Progress:
     def _is_opened(self, gate: str, waiting: str) -> bool:
         """Whether a task other than the one that waits there is sure to open a gate."""
         return any(
-            gate in self.scripts[other].opens and other not in self.doubtful and self.finds_a_worker(other)
+            gate in self.scripts[other].opens
+            and other not in self.doubtful
+            and self._starts_beside_all(other)
             for tasks in self.given_to.values()
             for other in tasks
             if other != waiting
         )
 
-    def finds_a_worker(self, task: str) -> bool:
-        """Whether there is a worker for a task that was submitted, whoever else is held."""
-        owner = next((name for name, tasks in self.given_to.items() if task in tasks), None)
+    def _starts_beside_all(self, task: str) -> bool:
+        """Whether there is a worker for a task even while everybody is held who may be."""
+        owner = self._owner(task)
         if owner is None:
             return False
         return sum(self.held(other) for other in self.given_to[owner] if other != task) < self.workers[owner]
+
+    def _owner(self, task: str) -> str | None:
+        """The executor that a task was given to."""
+        return next((name for name, tasks in self.given_to.items() if task in tasks), None)
 
     def all_end(self, tasks: Iterable[str]) -> bool:
         """Whether all of these end."""
@@ -123,6 +134,8 @@ class Progress:
                 self.items_of[iterator] = used if timeout is None else ()  # with a timeout, drawing returns
             case op.AsCompleted(iterator=iterator, futures=futures, timeout=timeout):
                 self.futures_of[iterator] = futures if timeout is None else ()
+            case op.Result(future=future, timeout=None) | op.Error(future=future, timeout=None):
+                self.over.update({self.task_of.get(future, "")} - self.doubtful)
             case op.Open(gate=gate):
                 self.opened.add(gate)
             case op.Release():

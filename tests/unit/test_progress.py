@@ -92,6 +92,7 @@ SAFE: dict[str, tuple[op.Operation, ...]] = {
         op.Submit(executor="e1", future="f.two", task="two"),
         MET,
     ),
+    "a free task behind tasks that need each other": (*MEETING, _submit("free"), RESULT),
     "a task that needs another, when its gate was opened": (_submit("one"), op.Open(gate="g3"), MET),
     "tasks that need each other, after a shutdown": (*MEETING, op.Shutdown(executor="e0", wait=False), MET),
     "what a callback submits": (
