@@ -327,7 +327,7 @@ class Waiting(ProgramMachine):
         """Read an outcome, so that the future is known to be done."""
         self.composer.read(self.future(which), error=True, patience=1)
 
-    @rule(mask=MASKS, when=WHICH, form=WHICH, hurried=OFTEN_FALSE, mixed=OFTEN_FALSE)
+    @rule(mask=MASKS, when=WHICH, form=WHICH, hurried=OFTEN_FALSE, mixed=st.booleans())
     def wait(self, mask: int, when: int, form: int, hurried: bool, mixed: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Wait for some, perhaps for one that is held and one that raises beside it."""
         names = self.some_futures(mask)
