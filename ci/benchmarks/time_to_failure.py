@@ -343,7 +343,7 @@ def _line(child: subprocess.Popen[str], patience: float) -> str:
 
 def _end(child: subprocess.Popen[str]) -> None:
     """End a child and whatever it started."""
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError):  # it has ended, with all of its session
         os.killpg(child.pid, signal.SIGKILL)
 
 

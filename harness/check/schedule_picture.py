@@ -32,7 +32,8 @@ def draw_schedule(steps: Sequence[Step]) -> tuple[str, ...]:
     """
     if not steps:
         return ()
-    rows = list(_rows(steps))
+    shown = _shown(steps)
+    rows = list(_rows(steps, shown))
     columns = list(dict.fromkeys(column for _, column, _ in rows))
     widest = max(len(cell) for _, _, cell in rows)
     fair = (_LINE - 10) // len(columns) - 3
@@ -40,7 +41,7 @@ def draw_schedule(steps: Sequence[Step]) -> tuple[str, ...]:
     lines = [_line("step", columns, width)]
     for left, column, cell in rows:
         lines.append(_line(left, [cell if each == column else "" for each in columns], width))
-    return (*lines, *_legend(steps))
+    return (*lines, *_legend(steps, shown))
 
 
 def _line(left: str, cells: Iterable[str], width: int) -> str:
@@ -61,8 +62,7 @@ def _shown(steps: Sequence[Step]) -> set[int]:
     }
 
 
-def _rows(steps: Sequence[Step]) -> Iterator[_Row]:
-    shown = _shown(steps)
+def _rows(steps: Sequence[Step], shown: set[int]) -> Iterator[_Row]:
     for visible, part in groupby(enumerate(steps), key=lambda each: each[0] in shown):
         stretches = [
             (role, list(stretch)) for role, stretch in groupby(part, key=lambda each: _column(each[1]))
@@ -77,9 +77,8 @@ def _rows(steps: Sequence[Step]) -> Iterator[_Row]:
             yield "", rest[0][0], f"… {sum(len(stretch) for _, stretch in rest)} of all in turns"
 
 
-def _legend(steps: Sequence[Step]) -> Iterator[str]:
+def _legend(steps: Sequence[Step], shown: set[int]) -> Iterator[str]:
     """What the statements say that are shown, in the order of their first appearance."""
-    shown = _shown(steps)
     told = dict.fromkeys(
         step.statement for at, step in enumerate(steps) if at in shown and step.statement is not None
     )

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from harness.arenas.simulated.arena import RefusedError
@@ -29,7 +29,7 @@ from harness.values.token import Token
 from harness.values.verdict import Judgement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from harness.arenas.simulated.arena import Effort
@@ -130,23 +130,17 @@ class Search:
     def _search(self) -> list[Finding]:
         if self.folder is not None:
             self._work_through(recall(self.theme, self._shape, self.folder))
-        for seed, programs in self._rounds():
+        drawn = rounds(self.theme, self._shape, self._number(), self.programs)
+        for seed, programs in islice(drawn, self.profile.rounds):
+            if not self._digest:
+                self._digest, self._planned = digest_of(programs), len(programs)
             self._work_through(programs, seed)
+            if not self._time_to_search():
+                break
         findings = self._findings()
         if self.folder is not None and self._kept is not None:
             self._remember(self._kept, self.folder)
         return findings
-
-    def _rounds(self) -> Iterator[tuple[int, tuple[Program, ...]]]:
-        """Seeds, and the programs that they draw, as long as there is time; those of the first are named."""
-        drawn = rounds(self.theme, self._shape, self._number(), self.programs)
-        seed, programs = next(drawn)
-        self._digest, self._planned = digest_of(programs), len(programs)
-        yield seed, programs
-        for _ in count(1) if self.profile.rounds is None else range(1, self.profile.rounds):
-            if not self._time_to_search():
-                return
-            yield next(drawn)
 
     @property
     def _shape(self) -> Shape:

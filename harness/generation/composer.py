@@ -121,17 +121,6 @@ class Composer:
         for place in range(size):
             self.submit(executor, f"t{first + place}")
 
-    def free_workers(self, executor: str) -> int:
-        """How many workers no held task can take up."""
-        held = sum(self.progress.held(task) for task in self.progress.given_to[executor])
-        return max(0, self.progress.workers[executor] - held)
-
-    def spare_workers(self, executor: str) -> int:
-        """How many workers no task can take up for good."""
-        known = self.progress
-        staying = sum(known.held(task) and not known.passes(task) for task in known.given_to[executor])
-        return max(0, known.workers[executor] - staying)
-
     def open(self, gate: str) -> None:
         """Open a gate."""
         self.closed.remove(gate)

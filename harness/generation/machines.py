@@ -139,11 +139,11 @@ class ProgramMachine(RuleBasedStateMachine):
         """Whether there are workers for tasks that need each other."""
         open_for_more = self.room() and "e0" not in self.composer.progress.closing
         parallel = not self.shape.inline and len(self.composer.lanes) == 1
-        return open_for_more and parallel and self.composer.free_workers("e0") >= SMALLEST_MEETING
+        return open_for_more and parallel and self.composer.progress.free_workers("e0") >= SMALLEST_MEETING
 
     def meet(self, *, fewer: bool, which: int) -> None:
         """Submit tasks that need each other, as many as there are workers for, and wait for one of them."""
-        size = self.composer.free_workers("e0")
+        size = self.composer.progress.free_workers("e0")
         size -= fewer and size > SMALLEST_MEETING
         self.composer.meet("e0", size)
         self.composer.read(self.future(which % size), error=False, patience=2)
@@ -227,7 +227,7 @@ class Lifecycle(ProgramMachine):
         One by one, that is most likely in vain for the first.
         """
         composer = self.composer
-        free = composer.free_workers("e0")
+        free = composer.progress.free_workers("e0")
         for number in range(free + self.shape.prefetch + extra):
             composer.submit("e0", composer.task(gated=number < free, ending=Return()))
         if how == "one by one" or "cancel_futures" not in self.shape.capabilities:
@@ -331,7 +331,7 @@ class Waiting(ProgramMachine):
     def wait(self, mask: int, when: int, form: int, hurried: bool, mixed: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Wait for some, perhaps for one that is held and one that raises beside it."""
         names = self.some_futures(mask)
-        if mixed and self.room() and self.composer.spare_workers("e0") > 1:
+        if mixed and self.room() and self.composer.progress.spare_workers("e0") > 1:
             held = self.composer.submit("e0", self.composer.task(gated=True, ending=Return()))
             names += held, self.composer.submit("e0", self.composer.task(gated=False, ending=Raise()))
         chosen = pick(WHENS, when)

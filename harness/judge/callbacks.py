@@ -20,7 +20,7 @@ def judge_callbacks(case: Case, tally: Tally) -> None:
     seen: dict[str, list[CalledBack]] = {}
     for event in case.callbacks:
         seen.setdefault(event.callback, []).append(event)
-    inside = {event.callback: event.future for event in case.entered if event.callback not in seen}
+    inside = {event.callback: event.future for event in case.inside}
     for call in added:
         step = call.step
         assert isinstance(step, op.AddCallback)  # noqa: S101 - `of` gave only these
@@ -166,7 +166,7 @@ def _judge_survivors(
 
     Not if the thread that calls them is inside one of them for good.
     """
-    if any(event.future == step.future and event.callback not in seen for event in case.entered):
+    if any(event.future == step.future for event in case.inside):
         return
     for other in case.of(op.AddCallback):
         later = other.step

@@ -448,13 +448,17 @@ class Case:
 
     def stalled_callback(self) -> str:
         """What a callback that was entered and never left was about to do."""
-        left = {event.callback for event in self.callbacks}
-        for event in self.entered:
-            if event.callback not in left:
-                for call in self.of(op.AddCallback):
-                    if getattr(call.step, "callback", "") == event.callback:
-                        return str(getattr(call.step, "deed", ""))
+        for event in self.inside:
+            for call in self.of(op.AddCallback):
+                if getattr(call.step, "callback", "") == event.callback:
+                    return str(getattr(call.step, "deed", ""))
         return ""
+
+    @functools.cached_property
+    def inside(self) -> list[Entered]:
+        """The callbacks that were entered and never left."""
+        left = {event.callback for event in self.callbacks}
+        return [event for event in self.entered if event.callback not in left]
 
     def complete(self) -> bool:
         """Whether the run came to its end: nothing hung, crashed or was given up."""

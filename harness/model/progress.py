@@ -55,8 +55,7 @@ class Progress:
         owner = self._owner(task)
         if owner is None or not self.passes(task):
             return False
-        staying = sum(self.held(other) and not self.passes(other) for other in self.given_to[owner])
-        return staying < self.workers[owner]
+        return self.spare_workers(owner) > 0
 
     def passes(self, task: str) -> bool:
         """Whether all the gates of a task are open, or opened by tasks that are sure to start."""
@@ -77,9 +76,17 @@ class Progress:
     def _starts_beside_all(self, task: str) -> bool:
         """Whether there is a worker for a task even while everybody is held who may be."""
         owner = self._owner(task)
-        if owner is None:
-            return False
-        return sum(self.held(other) for other in self.given_to[owner] if other != task) < self.workers[owner]
+        return owner is not None and self.free_workers(owner, beside=task) > 0
+
+    def free_workers(self, executor: str, *, beside: str = "") -> int:
+        """How many workers no held task can take up, one task not counted."""
+        held = sum(self.held(task) for task in self.given_to[executor] if task != beside)
+        return max(0, self.workers[executor] - held)
+
+    def spare_workers(self, executor: str) -> int:
+        """How many workers no task can take up for good."""
+        staying = sum(self.held(task) and not self.passes(task) for task in self.given_to[executor])
+        return max(0, self.workers[executor] - staying)
 
     def _owner(self, task: str) -> str | None:
         """The executor that a task was given to."""

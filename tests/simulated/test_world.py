@@ -113,19 +113,17 @@ class _Lenient(Replay):
         """Say nothing."""
 
 
+def _held_then(*steps: op.Operation) -> Program:
+    """One task that is held at g0, and what comes then."""
+    submit = op.Submit(executor="e0", future="f0", task="t0")
+    return Program(
+        tasks=(Script(task="t0", gates=("g0",)),), lanes=(Lane(operations=(submit, *steps)),)
+    )  # fmt: skip
+
+
 def test_an_hour_passes_at_once(world: World) -> None:
     """Time is virtual: a timeout of an hour is due when nothing else can go on, and not earlier than that."""
-    program = Program(
-        tasks=(Script(task="t0", gates=("g0",)),),
-        lanes=(
-            Lane(
-                operations=(
-                    op.Submit(executor="e0", future="f0", task="t0"),
-                    op.Result(future="f0", timeout=3600.0),
-                )
-            ),
-        ),
-    )
+    program = _held_then(op.Result(future="f0", timeout=3600.0))
     run = make_run(world, program, Guided(), 0)
     answer = next(event for event in run.events if isinstance(event, Answered) and event.call == 1)
     assert isinstance(answer.outcome, Raised)
@@ -135,18 +133,7 @@ def test_an_hour_passes_at_once(world: World) -> None:
 
 def test_a_gate_that_is_opened_twice_wakes_nobody_else(world: World) -> None:
     """Whoever went through a gate waits for something else by then: opening it again is nothing to them."""
-    program = Program(
-        tasks=(Script(task="t0", gates=("g0",)),),
-        lanes=(
-            Lane(
-                operations=(
-                    op.Submit(executor="e0", future="f0", task="t0"),
-                    op.Open(gate="g0"),
-                    op.Result(future="f0"),
-                )
-            ),
-        ),
-    )
+    program = _held_then(op.Open(gate="g0"), op.Result(future="f0"))
     strategy = standard_portfolio()
     for seed in range(30):
         run = make_run(world, program, strategy, seed)

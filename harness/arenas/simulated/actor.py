@@ -6,7 +6,7 @@ takes the next step? An actor is a simulated thread, a pending kill, or the cloc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,8 +85,16 @@ class Strategy(Protocol):
         """
 
 
-class Diverged(Exception):  # noqa: N818 - named after what the reader should conclude
+class CutShort(Exception):  # noqa: N818 - named after what the reader should conclude
+    """A strategy does not want a run to go on; the message says why, `ending` is what it is called."""
+
+    ending: ClassVar[Literal["diverged", "pruned"]]
+
+
+class Diverged(CutShort):
     """A schedule cannot be followed in this run."""
+
+    ending = "diverged"
 
     def __init__(self, at: int, expected: str, actual: str) -> None:
         """At choice point `at` the role `expected` should have gone next; `actual` says who could."""
@@ -96,8 +104,14 @@ class Diverged(Exception):  # noqa: N818 - named after what the reader should co
         self.actual = actual
 
 
-class Pruned(Exception):  # noqa: N818 - the same
+class Pruned(CutShort):
     """All that may come of this run is known from another one."""
+
+    ending = "pruned"
+
+    def __init__(self) -> None:
+        """There is one reason only."""
+        super().__init__("the rest was run before")
 
 
 def default(ready: Sequence[A], current: A | None) -> A:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias
 
-from harness.arenas.simulated.actor import Diverged, Pruned, default
+from harness.arenas.simulated.actor import CutShort, default
 from harness.arenas.simulated.backends import Over
 from harness.arenas.simulated.deadlock import describe_blocked, describe_livelock
 from harness.arenas.simulated.livelock import CALM, Overtime
@@ -463,7 +463,8 @@ class Kernel:
         """The present virtual time, never the same twice."""
         self.now += 1
         self.stamps += 1
-        self.touch(_EVENTS)
+        if self.touched is not None:
+            self.touch(_EVENTS)
         return self.now
 
     def touch(self, thing: int) -> None:
@@ -517,10 +518,8 @@ class Kernel:
         """Let the strategy choose between the current task and others; returns when it is this one's turn."""
         try:
             chosen = self._ask(self.ready, me)
-        except Diverged as error:
-            self.stop("diverged", str(error))
-        except Pruned:
-            self.stop("pruned", "the rest was run before")
+        except CutShort as error:
+            self.stop(error.ending, str(error))
         if chosen is me and not me.spins:
             self._went.append((me.role, op))
             return
@@ -552,10 +551,8 @@ class Kernel:
             if len(ready) > 1:
                 try:
                     chosen = self._ask(ready, me)
-                except Diverged as error:
-                    self.stop("diverged", str(error))
-                except Pruned:
-                    self.stop("pruned", "the rest was run before")
+                except CutShort as error:
+                    self.stop(error.ending, str(error))
                 self._note(chosen, me)
             elif ready and not (self.lazy and ready[0] is self._clock):
                 chosen = ready[0]

@@ -182,11 +182,10 @@ class Lock(Primitive):
             k.point("release", self.serial)
         if not self._held:
             raise RuntimeError("release unlocked lock")
-        self._held = False
-        if k.touched is not None:
-            k.touch(self.serial)
-        if self._waiters:
+        if self._waiters or k.touched is not None:
             self.let_go(k)
+        else:
+            self._held = False
         if not k.over:
             k.point("released", 0)
 
@@ -300,11 +299,10 @@ class RLock(Primitive):
             k.point("release", self.serial)
         self._count -= 1
         if not self._count:
-            self._owner = None
-            if k.touched is not None:
-                k.touch(self.serial)
-            if self._waiters:
+            if self._waiters or k.touched is not None:
                 self._let_go(k)
+            else:
+                self._owner = None
             if not k.over:
                 k.point("released", 0)
 
