@@ -246,6 +246,19 @@ class Case:
                 found.setdefault(name, []).append(call)
         return found
 
+    def steps_of(self, iterator: str) -> list[Call]:
+        """The calls about an iterator, in order, but for the one that made it."""
+        return self._steps_of.get(iterator, [])
+
+    @functools.cached_property
+    def _steps_of(self) -> dict[str, list[Call]]:
+        found: dict[str, list[Call]] = {}
+        for call in self.calls:
+            name = getattr(call.step, "iterator", None)
+            if name is not None and not isinstance(call.step, op.Map | op.AsCompleted):
+                found.setdefault(name, []).append(call)
+        return found
+
     # Questions that several rules ask.
 
     def of(self, *kinds: type[op.Operation]) -> Iterator[Call]:

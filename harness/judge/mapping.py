@@ -69,8 +69,8 @@ class _Reading:
         self.whole = False  # it was read to a clean end
         self.closed: Call | None = None
         self.advanced = False
-        for call in case.calls:
-            if getattr(call.step, "iterator", None) == step.iterator and call is not made and call.answered:
+        for call in case.steps_of(step.iterator):
+            if call.answered:
                 self._take(call)
 
     def _take(self, call: Call) -> None:

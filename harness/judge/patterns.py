@@ -94,10 +94,7 @@ def all_were_done_before_the_first_step(case: Case, witness: Witness) -> bool:
     made = next((call for call in _calls(case, witness) if isinstance(call.step, op.AsCompleted)), None)
     if made is None or witness.shape == "cancelled":
         return False
-    iterator = getattr(made.step, "iterator", "")
-    steps = [
-        call for call in case.calls if getattr(call.step, "iterator", "") == iterator and call is not made
-    ]
+    steps = case.steps_of(getattr(made.step, "iterator", ""))
     early = [name for name in witness.futures if name in case.tracks]
     others = [name for name in getattr(made.step, "futures", ()) if name in case.tracks and name not in early]
     late = [name for name in others if case.tracks[name].task.left > made.end]
