@@ -13,6 +13,7 @@ from harness.arenas.real.custody import sweep_the_dead
 from harness.arenas.real.journal import left_behind
 from harness.arenas.simulated.plan import SEARCHING, Plan
 from harness.check.baseline import Baseline
+from harness.check.canary import Showing
 from harness.check.choice import chosen_arenas, chosen_rules, one_of
 from harness.check.compare import Archive, Peers
 from harness.check.corpus import find, keep
@@ -98,6 +99,7 @@ class Workshop:
         self.worked = False
         self._notes: list[str] = []
         self._venues = Venues(self._home, (str(config.rootpath), str(self._here)), self._look_back)
+        self._showing = Showing(self._venues)
         self._subjects: list[Subject] = []
         self._others: dict[str, Subject | None] = {}  # peers that are no subjects of this run
         self._archive = Archive()
@@ -216,6 +218,9 @@ class Workshop:
         self._engage()
         if self._token is not None:
             return self._replay(job, self._token)
+        blind = self._showing.blindness(job.arena)
+        if blind:
+            return blind, {"lost": blind}
         search = self._search(job)
         try:
             item = search.search()
@@ -362,6 +367,8 @@ class Workshop:
                     self.results.items.append(decode(Item, data["item"]))
                 except DecodeError as error:  # an item must not vanish without a word
                     self.results.lost.append(f"what an item found could not be read: {error}")
+            elif "lost" in data:
+                self.results.lost.append(data["lost"])
             else:
                 self._notes.append(data["replay"])
         if self.worked:

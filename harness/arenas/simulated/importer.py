@@ -37,6 +37,7 @@ COPIED: Final = frozenset({
 """Modules of the standard library that are copied; their C layer is simulated."""
 
 PUPPETS: Final = frozenset({
+    "harness.arenas.real.canary",
     "harness.arenas.real.ledger",
     "harness.arenas.real.perform",
     "harness.arenas.real.puppet",
