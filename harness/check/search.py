@@ -343,6 +343,7 @@ class Search:
         """Reduce the program as a value; the best seen is kept when time is up."""
         rule = sighting.witness.rule
         if time.monotonic() > deadline:
+            self._polish(sighting, late=True)
             return
         steady = all(
             self._shows(sighting.program, rule, sighting.seen, steady=True) is not None for _ in range(2)
@@ -358,13 +359,13 @@ class Search:
 
         with suppress(Enough):
             reduce(sighting.program, fails)
-        self._polish(sighting)
+        self._polish(sighting, late=time.monotonic() > deadline)
 
-    def _polish(self, sighting: Sighting) -> None:
+    def _polish(self, sighting: Sighting, *, late: bool) -> None:
         """Look for a run of the same program that shows the same and is easier to follow."""
         rule = sighting.witness.rule
         sighting.seen = self.trial.polish(
-            sighting.program, sighting.seen, lambda seen: (rule, None) in self._broken(seen)
+            sighting.program, sighting.seen, lambda seen: (rule, None) in self._broken(seen), late=late
         )
         sighting.witness = self._broken(sighting.seen)[rule, None][1]
 

@@ -38,6 +38,7 @@ _SECOND_LOOKS: Final = 2  # of an item at programs that were too slow to tell: e
 _AROUND: Final = 150  # schedules near a failing one, of a candidate for a smaller program
 _LARGEST_NOISE: Final = 1 << 32
 _SHRINKING: Final = 600  # runs for a shorter schedule
+_SHRINKING_LATE: Final = 200  # the same when time is up: a schedule that nobody can follow is of no use
 _SHRINKING_LONG: Final = 60  # the same for a livelock: each takes as long as a hundred others
 
 
@@ -83,9 +84,9 @@ class Trial(Protocol):
         """The same program once more, with patience: exactly the same run where that can be had."""
 
     def polish(
-        self, program: Program, like: Observation, shows: Callable[[Observation], bool]
+        self, program: Program, like: Observation, shows: Callable[[Observation], bool], *, late: bool
     ) -> Observation:
-        """An observation of the same that is easier to follow, if there is one."""
+        """An observation of the same that is easier to follow, if there is one; `late` asks for haste."""
 
     def narrate(self, program: Program, like: Observation) -> tuple[Step, ...]:
         """The steps of a run, where they are known."""
@@ -141,6 +142,8 @@ class RealTrial:
         program: Program,  # noqa: ARG002 - no run can be made easier here
         like: Observation,
         shows: Callable[[Observation], bool],  # noqa: ARG002 - as above
+        *,
+        late: bool,  # noqa: ARG002 - as above
     ) -> Observation:
         """The same."""
         return like
@@ -220,7 +223,7 @@ class SimulatedTrial:
         )
 
     def polish(
-        self, program: Program, like: Observation, shows: Callable[[Observation], bool]
+        self, program: Program, like: Observation, shows: Callable[[Observation], bool], *, late: bool
     ) -> Observation:
         """The same failure with fewer decisions."""
         course = _course_of(like)
@@ -235,7 +238,7 @@ class SimulatedTrial:
             found[taken] = seen
             return taken
 
-        tries = _SHRINKING_LONG if _goes_in_circles(like) else _SHRINKING
+        tries = _SHRINKING_LONG if _goes_in_circles(like) else _SHRINKING_LATE if late else _SHRINKING
         shrunk = shrink_schedule(course.decisions, fails, tries=tries)
         return found.get(shrunk.schedule, like) if shrunk.steady else like
 
