@@ -23,7 +23,7 @@ from harness.arenas.real.arena import Patience, RealArena  # noqa: E402 - found 
 from harness.arenas.real.journal import Journal  # noqa: E402 - the same
 from harness.check.resolve import resolve, shape_of  # noqa: E402 - the same
 from harness.generation.draw import draw  # noqa: E402 - the same
-from harness.generation.machines import themes_for  # noqa: E402 - the same
+from harness.generation.themes import themes_for  # noqa: E402 - the same
 from harness.judge.excuse import excuse  # noqa: E402 - the same
 from harness.judge.judge import judge  # noqa: E402 - the same
 from harness.specs import load_deviations, load_rules  # noqa: E402 - the same

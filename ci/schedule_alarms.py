@@ -31,7 +31,7 @@ from harness.arenas.simulated.strategies.portfolio import standard_portfolio  # 
 from harness.arenas.simulated.world import World  # noqa: E402 - the same
 from harness.check.resolve import resolve, shape_of  # noqa: E402 - the same
 from harness.generation.draw import draw  # noqa: E402 - the same
-from harness.generation.machines import themes_for  # noqa: E402 - the same
+from harness.generation.themes import themes_for  # noqa: E402 - the same
 from harness.judge.excuse import excuse  # noqa: E402 - the same
 from harness.judge.judge import judge  # noqa: E402 - the same
 from harness.specs import load_deviations, load_rules  # noqa: E402 - the same

@@ -24,7 +24,7 @@ from harness.check.replay import replay, replay_course, unfair
 from harness.check.resolve import STANDARD, peers_of, resolve, shape_of
 from harness.check.search import Search
 from harness.check.trial import RealTrial, SimulatedTrial, SteeredTrial
-from harness.generation.machines import themes_for
+from harness.generation.themes import themes_for
 from harness.plugin import executors, flag, option, random_seed
 from harness.progress import Progress
 from harness.report.failure import failure_text, replay_text
@@ -201,7 +201,9 @@ class Workshop:
         return self._jobs
 
     def _themes(self, subject: Subject, arena: ArenaName) -> list[str]:
-        return ["replay"] if self._token is not None else themes_for(shape_of(subject, arena))
+        if self._token is not None:
+            return ["replay"]
+        return themes_for(shape_of(subject, arena), later=self.profile.later)
 
     # Doing it.
 

@@ -17,7 +17,8 @@ class Profile:
     An item (a subject, a theme, an arena) draws its programs in rounds, so many at a time: `programs`, or in
     the simulated arena, where each runs under a number of `schedules`, `simulated`. The digest names those of
     the first round. There are at most so many `rounds`, without limit if that is None, and none begins when
-    the item's share of the `budget`, the wall time of the whole run in seconds, is used up.
+    the item's share of the `budget`, the wall time of the whole run in seconds, is used up. The `later`
+    themes are left out where there is no time for them.
     """
 
     name: str
@@ -26,12 +27,13 @@ class Profile:
     schedules: int
     budget: float
     rounds: int | None
+    later: bool = True
 
 
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile(name="quick", programs=40, simulated=20, schedules=25, budget=40.0, rounds=8),
+        Profile(name="quick", programs=40, simulated=20, schedules=25, budget=40.0, rounds=8, later=False),
         Profile(name="ci", programs=100, simulated=50, schedules=100, budget=300.0, rounds=None),
         Profile(name="nightly", programs=400, simulated=200, schedules=500, budget=7200.0, rounds=None),
     )

@@ -14,14 +14,15 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 from hypothesis.errors import HypothesisException
 from hypothesis.stateful import run_state_machine_as_test
 
-from harness.generation.machines import THEMES, ProgramMachine
 from harness.generation.surroundings import without_surroundings
+from harness.generation.themes import THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from harness.generation.composer import Shape
+    from harness.generation.machines import ProgramMachine
     from harness.values.program import Program
 
 STEPS = 14  # operations drawn for one program, at most

@@ -560,19 +560,3 @@ class Lanes(ProgramMachine):
         self.turn_to(lane)
         cancel = cancel and "cancel_futures" in self.shape.capabilities
         self.composer.shut_down("e0", wait=wait, cancel=cancel)
-
-
-THEMES: dict[str, type[ProgramMachine]] = {
-    "lifecycle": Lifecycle,
-    "waiting": Waiting,
-    "map": Mapping,
-    "death": Death,
-    "lanes": Lanes,
-}
-"""The themes by name, in the order in which they run."""
-
-
-def themes_for(shape: Shape) -> list[str]:
-    """The themes that make sense for a subject."""
-    unfit = {name for name, fits in (("death", shape.dies), ("lanes", shape.lanes > 1)) if not fits}
-    return [name for name in THEMES if name not in unfit]

@@ -14,7 +14,7 @@ from harness.arenas.real.journal import Journal
 from harness.check.profile import PROFILES
 from harness.check.resolve import resolve, shape_of
 from harness.generation.draw import rounds
-from harness.generation.machines import themes_for
+from harness.generation.themes import themes_for
 from harness.judge.judge import judge
 from harness.specs import load_rules
 

@@ -12,7 +12,7 @@ from harness.arenas.real.arena import Patience, RealArena
 from harness.arenas.real.journal import Journal
 from harness.check.resolve import resolve, shape_of
 from harness.generation.draw import draw
-from harness.generation.machines import themes_for
+from harness.generation.themes import themes_for
 from harness.judge.case import Case
 from harness.judge.judge import judge
 from harness.judge.states import unexplained

@@ -11,7 +11,7 @@ from harness.arenas.real.arena import Patience, RealArena
 from harness.arenas.real.journal import Journal
 from harness.check.resolve import resolve, shape_of
 from harness.generation.draw import draw
-from harness.generation.machines import themes_for
+from harness.generation.themes import themes_for
 from harness.judge.excuse import excuse
 from harness.judge.judge import judge
 from harness.specs import load_deviations, load_rules

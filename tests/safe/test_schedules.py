@@ -13,7 +13,7 @@ from harness.arenas.simulated.strategies.portfolio import standard_portfolio
 from harness.arenas.simulated.world import World
 from harness.check.resolve import resolve, shape_of
 from harness.generation.draw import draw
-from harness.generation.machines import themes_for
+from harness.generation.themes import themes_for
 from harness.judge.excuse import excuse
 from harness.judge.judge import judge
 from harness.specs import load_deviations, load_rules

@@ -11,7 +11,7 @@ import pytest
 
 from harness.generation.composer import Shape
 from harness.generation.draw import digest_of, draw
-from harness.generation.machines import THEMES
+from harness.generation.themes import THEMES
 from harness.model.progress import objection
 from harness.values import operation as op
 

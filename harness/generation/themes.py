@@ -1,0 +1,29 @@
+"""The themes: a state machine each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from harness.generation.machines import Death, Lanes, Lifecycle, Mapping, ProgramMachine, Waiting
+
+if TYPE_CHECKING:
+    from harness.generation.composer import Shape
+
+THEMES: dict[str, type[ProgramMachine]] = {
+    "lifecycle": Lifecycle,
+    "waiting": Waiting,
+    "map": Mapping,
+    "death": Death,
+    "lanes": Lanes,
+}
+"""The themes by name, in the order in which they run."""
+
+LATER: Final[frozenset[str]] = frozenset()
+"""The themes that a quick run has no time for."""
+
+
+def themes_for(shape: Shape, *, later: bool = True) -> list[str]:
+    """The themes that make sense for a subject, with or without the `LATER` ones."""
+    fitting = (("death", shape.dies), ("lanes", shape.lanes > 1))
+    unfit = {name for name, fits in fitting if not fits} | (frozenset() if later else LATER)
+    return [name for name in THEMES if name not in unfit]
