@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.judge.case import FOREVER, Call, Case
 from harness.values import operation as op
-from harness.values.outcome import Drained, Raised, Returned, Submitted
+from harness.values.outcome import Drained, Raised, Returned, Struck, Submitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -273,6 +273,29 @@ def a_worker_had_served_its_tasks(case: Case, witness: Witness) -> bool:  # noqa
     return any(case.worn_out(executor) for executor in case.pools)
 
 
+def a_worker_was_killed_that_had_served_its_tasks(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A kill struck a worker that had begun as many tasks as one may, and was about to leave."""
+    return any(
+        limit is not None and served >= limit
+        for executor, pool in case.pools.items()
+        for limit, served in [(pool.tasks_per_worker, _served_when_struck(case, executor))]
+    )
+
+
+def _served_when_struck(case: Case, executor: str) -> int:
+    """The most tasks that a worker had begun when it was killed."""
+    begun = [
+        sum(
+            start.pid == call.outcome.pid and start.at < call.end
+            for name, owner in case.owners.items() if owner == executor
+            for start in case.tasks[name].starts
+        )
+        for call in case.of(op.Kill)
+        if isinstance(call.outcome, Struck) and call.outcome.pid is not None
+    ]  # fmt: skip
+    return max(begun, default=0)
+
+
 def callback_uses_the_pool_while_it_cancels(case: Case, witness: Witness) -> bool:
     """A callback that calls back into the pool was entered, and not left, inside a cancelling shutdown."""
     return case.stalled_callback() in ("submit", "shutdown") and shutdown_cancels_futures(case, witness)
@@ -301,6 +324,7 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         callback_uses_the_pool_while_it_breaks,
         a_shutdown_did_not_wait,
         a_worker_had_served_its_tasks,
+        a_worker_was_killed_that_had_served_its_tasks,
         shutdown_began_before_the_death_was_seen,
         worker_died_after_a_cancel,
         worker_died_while_sending,
