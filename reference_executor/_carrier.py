@@ -9,7 +9,14 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from reference_executor._messages import Raised, pack, unpack, unpack_raised
+from reference_executor._messages import (
+    Raised,
+    is_being_imported,
+    pack,
+    pack_by_name,
+    unpack,
+    unpack_raised,
+)
 from reference_executor._worker_process import WorkerLostError, WorkerProcess
 
 if TYPE_CHECKING:
@@ -67,11 +74,9 @@ class Carrier(threading.Thread):
 
 
 def _pack_call(item: WorkItem[Any]) -> bytes:
-    """Pack the call, unless that was done early; and let go of it, since the worker has its own copy."""
+    """Pack the call, and let go of it, since the worker has its own copy."""
     call = item.take_call()
-    if isinstance(item.packed, Exception):
-        raise item.packed
-    return item.packed or pack(call)
+    return pack_by_name(call) if is_being_imported(call[0]) else pack(call)
 
 
 def _outcome(answer: bytes) -> tuple[Any, BaseException | None]:

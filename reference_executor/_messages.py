@@ -7,10 +7,14 @@ packing and unpacking is the task's own misfortune: it becomes the outcome of th
 
 from __future__ import annotations
 
+import importlib
 import io
+import pickle
+import sys
 import traceback
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
+from types import FunctionType
 from typing import Any, Final, NamedTuple
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
@@ -52,6 +56,46 @@ def pack(message: object) -> bytes:
     buffer = io.BytesIO()
     ForkingPickler(buffer).dump(message)
     return buffer.getvalue()
+
+
+def is_being_imported(thing: object) -> bool:
+    """Whether the module that a function or class lives in is being imported at the moment."""
+    module = sys.modules.get(getattr(thing, "__module__", None) or "")
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
+
+
+def pack_by_name(message: object) -> bytes:
+    """Pickle without importing the modules that are being imported.
+
+    Pickling imports the module of a function once more. In another thread that waits for the import to end,
+    which may wait for the call; and so does unpickling in a worker that was forked meanwhile.
+    """
+    buffer = io.BytesIO()
+    _NamePickler(buffer).dump(message)
+    return buffer.getvalue()
+
+
+class _NamePickler(ForkingPickler):
+    def reducer_override(self, thing: Any) -> Any:  # noqa: ANN401 - as pickle has it
+        """Have such functions and classes found by their names.
+
+        Raises:
+            pickle.PicklingError: this is something else than what has its name.
+        """
+        if not isinstance(thing, type | FunctionType) or not is_being_imported(thing):
+            return NotImplemented
+        place = thing.__module__, thing.__qualname__
+        if _find(*place) is not thing:
+            raise pickle.PicklingError(f"Can't pickle {thing!r}: it is not {'.'.join(place)}")
+        return _find, place
+
+
+def _find(module: str, name: str) -> object:
+    """What has this name in a module; one that is there, if only half, is not imported again."""
+    found: object = sys.modules.get(module) or importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
 
 
 def unpack(packed: bytes) -> Any:  # noqa: ANN401 - it may be anything

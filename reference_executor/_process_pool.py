@@ -19,7 +19,6 @@ from reference_executor._executor import (
 )
 from reference_executor._future import Future
 from reference_executor._management import Pool
-from reference_executor._messages import pack
 from reference_executor._work import WorkItem
 from reference_executor._worker import Chunk
 from reference_executor._worker_process import WorkerPlan, main_file
@@ -84,10 +83,7 @@ class ProcessPoolExecutor(Executor, concurrent.futures.ProcessPoolExecutor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Have `fn(*args, **kwargs)` called in a process; see `Executor.submit`."""
         future: Future[T] = Future()
-        item = WorkItem(future, (fn, args, kwargs))
-        if _is_being_imported(fn):
-            item.packed = _try_pack((fn, args, kwargs))
-        self._pool.accept(item)
+        self._pool.accept(WorkItem(future, (fn, args, kwargs)))
         return future
 
     def map(
@@ -190,23 +186,6 @@ def _checked_context(context: BaseContext | None, max_tasks: int | None) -> Base
             "supply a different mp_context."
         )
     return context
-
-
-def _is_being_imported(fn: Callable[..., object]) -> bool:
-    """Whether the module that a function lives in is being imported at the moment.
-
-    Pickling imports that module once more. In another thread that waits for the import to end, which may
-    wait for the call: so the call is then packed at once, in the thread that submits it.
-    """
-    module = sys.modules.get(getattr(fn, "__module__", None) or "")
-    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
-
-
-def _try_pack(call: object) -> bytes | Exception:
-    try:
-        return pack(call)
-    except Exception as error:  # noqa: BLE001 - pickling runs foreign code; the future tells what it raised
-        return error
 
 
 def _in_chunks(calls: Iterator[tuple[Any, ...]], size: int) -> Iterator[list[tuple[Any, ...]]]:

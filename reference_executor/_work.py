@@ -19,7 +19,6 @@ class WorkItem(Generic[T]):
 
     future: Future[T]
     call: tuple[Callable[..., T], tuple[Any, ...], dict[str, Any]] | None
-    packed: bytes | Exception | None = None  # The call, if it was packed early; or why that failed.
 
     def take_call(self) -> tuple[Callable[..., T], tuple[Any, ...], dict[str, Any]]:
         """Return the call and forget it: its arguments can be freed before anybody sees the outcome."""

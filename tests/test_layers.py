@@ -71,6 +71,9 @@ CHILD = tuple(
         "census",
         "probe",
         "puppet",
+        "elsewhere",
+        "body",
+        "litter",
     )
 ) + tuple(f"harness.arenas.steered.{name}" for name in ("launch", "hooks", "host"))
 """What runs in the sacrificial child and in its workers."""

@@ -105,5 +105,6 @@ def shape_of(subject: Subject, arena: ArenaName = "real") -> Shape:
         starts=starts,
         capabilities=_SPOKEN_OF.intersection(subject.capabilities),
         dies=subject.kind == "process",
+        leaves=arena == "real",
         single=subject.single,
     )

@@ -27,6 +27,7 @@ class Shape:
     starts: tuple[str | None, ...] = (None,)
     capabilities: frozenset[str] = frozenset()
     dies: bool = False  # workers may be killed
+    leaves: bool = False  # the process may fork, end, or be interrupted by its collector
 
 
 @dataclass(slots=True)
@@ -206,6 +207,26 @@ class Composer:
         self.shut.add(executor)
         if not self.add(op.Shutdown(executor=executor, wait=wait, cancel_futures=cancel)):
             self.add(op.Shutdown(executor=executor, wait=False, cancel_futures=cancel))
+
+    def add_pool(self, pool: Pool) -> None:
+        """Have one more executor."""
+        self.progress.workers[pool.executor] = pool.workers
+        self.progress.given_to[pool.executor] = set()
+        self.pools.append(pool)
+
+    def litter(self, executor: str, after: int) -> None:
+        """Drop a cycle that submits a task when it is collected, in the middle of the next call."""
+        name = f"z{sum(isinstance(step, op.Litter) for step in self.steps)}"
+        task = self.task(gated=False, ending=Return())
+        self.add(op.Litter(executor=executor, litter=name, task=task, after=after))
+        self.futures.append(f"f.{name}")
+
+    def turn(self, place: op.Place) -> None:
+        """Go on elsewhere."""
+        self.running.clear()
+        if place in ("the end", "exit functions"):
+            self.closed.clear()
+        self.add(op.Turn(to=place))
 
     def enter_or_leave(self, executor: str, *, raising: bool) -> None:
         """Enter a with block, or leave the one that is open."""

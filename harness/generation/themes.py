@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from harness.generation.endings import Endings
 from harness.generation.machines import Death, Lanes, Lifecycle, Mapping, ProgramMachine, Waiting
 
 if TYPE_CHECKING:
@@ -15,15 +16,16 @@ THEMES: dict[str, type[ProgramMachine]] = {
     "map": Mapping,
     "death": Death,
     "lanes": Lanes,
+    "endings": Endings,
 }
 """The themes by name, in the order in which they run."""
 
-LATER: Final[frozenset[str]] = frozenset()
+LATER: Final[frozenset[str]] = frozenset({"endings"})
 """The themes that a quick run has no time for."""
 
 
 def themes_for(shape: Shape, *, later: bool = True) -> list[str]:
     """The themes that make sense for a subject, with or without the `LATER` ones."""
-    fitting = (("death", shape.dies), ("lanes", shape.lanes > 1))
+    fitting = (("death", shape.dies), ("lanes", shape.lanes > 1), ("endings", shape.leaves))
     unfit = {name for name, fits in fitting if not fits} | (frozenset() if later else LATER)
     return [name for name in THEMES if name not in unfit]

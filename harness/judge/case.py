@@ -20,6 +20,7 @@ from harness.values.history import (
     Called,
     CalledBack,
     Entered,
+    Finalised,
     Finished,
     Gone,
     History,
@@ -130,6 +131,7 @@ class Case:
             self._by_kind.setdefault(type(event), []).append(event)
         self.callbacks = self._events(CalledBack)
         self.entered = self._events(Entered)
+        self.finalised = self._events(Finalised)
         self.quiet = self._events(Quiet)
         self.logged = self._events(Logged)
         self.uncaught = self._events(Uncaught)
@@ -209,6 +211,10 @@ class Case:
                     made = times[0] if len(times) == 1 else None  # called twice, it made two futures
                     if made is not None and not made.trouble:
                         yield self._track(f"f.{callback}", task, executor, made.at, made.until)
+                case op.Litter(litter=litter, task=task, executor=executor):
+                    for event in self.finalised:
+                        if event.litter == litter and not event.trouble:
+                            yield self._track(f"f.{litter}", task, executor, event.since, event.at)
                 case _:
                     pass
 
@@ -346,7 +352,7 @@ class Case:
         found: dict[str, str] = {}
         for call in self.calls:
             match call.step:
-                case op.Submit(task=task, executor=executor):
+                case op.Submit(task=task, executor=executor) | op.Litter(task=task, executor=executor):
                     found[task] = executor
                 case op.AddCallback(task=str(task), executor=str(executor)):
                     found[task] = executor
@@ -467,11 +473,21 @@ class Case:
                     return str(getattr(call.step, "deed", ""))
         return ""
 
+    def stalled_finaliser(self) -> str:
+        """A finaliser that was entered and never left, if there is one."""
+        litter = {call.step.litter for call in self.calls if isinstance(call.step, op.Litter)}
+        return next((event.callback for event in self.inside if event.callback in litter), "")
+
     @functools.cached_property
     def inside(self) -> list[Entered]:
-        """The callbacks that were entered and never left."""
-        left = {event.callback for event in self.callbacks}
+        """The callbacks and finalisers that were entered and never left."""
+        left = {event.callback for event in self.callbacks} | {event.litter for event in self.finalised}
         return [event for event in self.entered if event.callback not in left]
+
+    @property
+    def exited(self) -> bool:
+        """Whether the program is about the end of its process, and came to that by itself."""
+        return self.gone is not None and bool(self.calls) and isinstance(self.calls[-1].step, op.End)
 
     def complete(self) -> bool:
         """Whether the run came to its end: nothing hung, crashed or was given up."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from harness.judge.callbacks import judge_callbacks
 from harness.judge.case import FOREVER, Case
 from harness.judge.deaths import judge_deaths, judge_pickling
+from harness.judge.endings import judge_endings
 from harness.judge.futures import judge_exclusion, judge_executions, judge_outcomes
 from harness.judge.life import judge_remains, judge_survival
 from harness.judge.mapping import judge_maps
@@ -21,11 +22,12 @@ from harness.judge.pool import (
 from harness.judge.states import judge_states
 from harness.judge.tally import Tally
 from harness.judge.waiting import judge_waiting
+from harness.values.program import exits, place_of
 from harness.values.rule import Level
 from harness.values.verdict import Judgement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from harness.values.history import History
     from harness.values.rule import Rule
@@ -49,13 +51,21 @@ _FAMILIES = (
     judge_deaths,
     judge_pickling,
     judge_remains,
+    judge_endings,
 )
+
+# A program that is over when its process has left has no epilogue, and every executor may close early.
+_EXITING = (judge_survival, judge_endings)
+
+# While a module is being imported, who does not start may only wait for the end of that: EXIT-07 says it.
+_IMPORTING = tuple(family for family in _FAMILIES if family is not judge_starts)
 
 # Who is named first when several rules are broken: the client's life, then work that is lost or done twice,
 # then order and answers, then what is left behind. What comes later is often only a consequence.
 _LEVELS = tuple(Level)
 _PRECEDENCE = (
     "LIFE",
+    "EXIT",
     "BRK",
     "PKL",
     "FUT",
@@ -82,7 +92,7 @@ def judge(history: History, subject: Subject, rules: Mapping[str, Rule]) -> Judg
     if doubt:
         return Judgement(met={}, inconclusive=doubt)
     tally = Tally(case)
-    for family in _FAMILIES:
+    for family in _families(case):
         family(case, tally)
     exercised = tally.met.keys() | {each.rule for each in tally.witnesses}
     applying = {name for name in exercised if name in rules and applies(rules[name], subject)}
@@ -91,6 +101,13 @@ def judge(history: History, subject: Subject, rules: Mapping[str, Rule]) -> Judg
     return Judgement(
         met={rule: count for rule, count in tally.met.items() if rule in applying}, witnesses=tuple(witnesses)
     )
+
+
+def _families(case: Case) -> tuple[Callable[[Case, Tally], None], ...]:
+    """Who judges a program, by where it is played."""
+    if exits(case.program):
+        return _EXITING
+    return _FAMILIES if place_of(case.program) is None else _IMPORTING
 
 
 def unmet_assumption(case: Case) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.judge.case import FOREVER, Call, Case
 from harness.judge.deaths import manner_of_death
+from harness.judge.endings import hang_rule
 from harness.values import operation as op
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _METHODS = (op.Cancel, op.Running, op.Cancelled, op.Done, op.Observe, op.Repr)
 
 def judge_survival(case: Case, tally: Tally) -> None:
     """LIFE-01, LIFE-02 and the rules that forbid a particular call to hang."""
-    if case.gone is not None:
+    if case.gone is not None and not case.exited:
         status = case.gone.status
         how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         calls = [case.calls[-1]] if case.calls else []
@@ -44,7 +45,10 @@ def judge_survival(case: Case, tally: Tally) -> None:
 def _blame_hang(case: Case, tally: Tally, stuck: Call) -> None:
     """A call that had to return never does: the rule that says so for it."""
     deed = case.stalled_callback()
-    if deed:
+    where = "GC-07" if case.stalled_finaliser() else hang_rule(case, stuck)
+    if where:
+        rule, shape = where, ""
+    elif deed:
         rule, shape = ("FUT-18" if deed == "query" else "CB-08"), deed
     else:
         rule, shape = _hang_rule(case, stuck)
@@ -204,7 +208,7 @@ def _unnoticed(case: Case, name: str) -> bool:
 
 
 def judge_remains(case: Case, tally: Tally) -> None:
-    """GC-01, GC-06: after everything was shut down and dropped."""
+    """GC-01, GC-06, GC-07: after everything was shut down and dropped."""
     if not case.complete():
         return
     if not case.leftovers:
@@ -214,6 +218,7 @@ def judge_remains(case: Case, tally: Tally) -> None:
         parts += [f"{left.descriptors} descriptors"] if left.descriptors else []
         parts += [f"{left.semaphores} semaphores"] if left.semaphores else []
         tally.blame("GC-01", f"left behind: {', '.join(parts)}", shape=_remains_shape(case))
+    tally.hold("GC-07", len(case.finalised))
     if not case.uncaught:
         tally.hold("GC-06")
     for event in case.uncaught[:1]:

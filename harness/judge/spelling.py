@@ -50,6 +50,14 @@ def spell(step: op.Operation) -> str:  # noqa: C901, PLR0911, PLR0912 - one tabl
             return f"build one with {arguments}"
         case op.Inspect(executor=executor):
             return f"inspect {executor}"
+        case op.Litter(executor=executor, litter=litter, task=task, after=after):
+            return f"drop {litter}, a cycle that submits {task} to {executor} when it is collected ({after})"
+        case op.Turn(to="the end"):
+            return "the main program ends"
+        case op.Turn(to=place):
+            return f"goes on in {place}"
+        case op.End():
+            return "the interpreter exits"
         case op.Release():
             return "open all gates"
         case op.Census():

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from harness.values import operation as op
-from harness.values.program import Return, futures_of
+from harness.values.program import Return, futures_of, since_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,12 +43,23 @@ def _of_lanes(program: Program, most: int) -> Iterator[str]:
     if not program.lanes or len(program.lanes) > most:
         can_be_run = "this arena runs one" if most == 1 else f"between 1 and {most} can be run"
         yield f"it has {len(program.lanes)} client lanes; {can_be_run}"
+    yield from _of_turns(program)
     made = [{name for step in lane.operations for name in _makes(step)} for lane in program.lanes]
     for number, lane in enumerate(program.lanes):
         for step in lane.operations:
             name = getattr(step, "iterator", None)
             if any(name in others for place, others in enumerate(made) if place != number):
                 yield f"{name} is used by two lanes, which no iterator bears"
+
+
+def _of_turns(program: Program) -> Iterator[str]:
+    turns = [step for lane in program.lanes for step in lane.operations if isinstance(step, op.Turn)]
+    if len(turns) > 1:
+        yield "it turns elsewhere twice"
+    if turns and len(program.lanes) > 1:
+        yield "it turns elsewhere, and has several lanes"
+    if turns and turns[0].to == "the end" and since_turn(program):
+        yield "it goes on after its end"
 
 
 def _of_pools(program: Program) -> Iterator[str]:
@@ -86,7 +97,12 @@ def _of_names(program: Program) -> Iterator[str]:
 
 def _makes(step: op.Operation) -> Iterable[str]:
     match step:
-        case op.Map(iterator=name) | op.AsCompleted(iterator=name) | op.AddCallback(callback=name):
+        case (
+            op.Map(iterator=name)
+            | op.AsCompleted(iterator=name)
+            | op.AddCallback(callback=name)
+            | op.Litter(litter=name)
+        ):
             return (name,)
         case _:
             return ()
@@ -94,7 +110,7 @@ def _makes(step: op.Operation) -> Iterable[str]:
 
 def _hands_in(step: op.Operation) -> Iterable[str]:
     match step:
-        case op.Submit(task=task) | op.AddCallback(deed="submit", task=str(task)):
+        case op.Submit(task=task) | op.AddCallback(deed="submit", task=str(task)) | op.Litter(task=task):
             return (task,)
         case op.Map(tasks=tasks):
             return tasks
@@ -105,7 +121,7 @@ def _hands_in(step: op.Operation) -> Iterable[str]:
 def _lacks(step: op.Operation) -> str:
     """Why an operation cannot be performed as it stands, whatever came before it."""
     match step:
-        case op.Release() | op.Census():
+        case op.Release() | op.Census() | op.End():
             return "belongs to the end of every program"
         case op.AddCallback(deed="submit", executor=executor, task=task) if executor is None or task is None:
             return "submits a task that it does not name"

@@ -133,8 +133,11 @@ class Progress:
         match step:
             case op.Submit(executor=executor, future=future, task=task):
                 self._give(executor, future, task)
-            case op.AddCallback(deed="submit", executor=str(executor), task=str(task), callback=callback):
-                self._give(executor, f"f.{callback}", task)
+            case (
+                op.AddCallback(deed="submit", executor=str(executor), task=str(task), callback=name)
+                | op.Litter(executor=executor, task=task, litter=name)
+            ):
+                self._give(executor, f"f.{name}", task)
             case op.Map(executor=executor, iterator=iterator, tasks=tasks, shorter=shorter, timeout=timeout):
                 used = tasks[: len(tasks) - (shorter or 0)]
                 self.given_to[executor].update(used)
@@ -147,15 +150,28 @@ class Progress:
                 self.opened.add(gate)
             case op.Release():
                 self.opened.update(gate for script in self.scripts.values() for gate in script.gates)
+            case op.Turn(to=place):
+                self._turn(place)
             case _:
                 pass
+
+    def _turn(self, place: op.Place) -> None:
+        """Take note of where the lane goes on: what was submitted before a fork never ends in the child."""
+        if place == "a forked child":
+            for tasks in self.given_to.values():
+                tasks.clear()
+        elif place != "a module body":  # the interpreter is about to exit, and may take nothing more
+            for executor in self.workers:
+                self._doubt(executor, cancelling=False)
+            if place != "a late thread":
+                self.opened.update(gate for script in self.scripts.values() for gate in script.gates)
 
     def _doubt_after(self, step: op.Operation) -> None:
         """Take note of what an operation makes uncertain."""
         match step:
             case op.Cancel(future=future) if future in self.task_of:
                 self.doubtful.add(self.task_of[future])
-            case op.AddCallback(deed="submit", task=str(task)):
+            case op.AddCallback(deed="submit", task=str(task)) | op.Litter(task=task):
                 self.doubtful.add(task)
             case op.AddCallback(deed="shutdown", executor=str(executor)) | op.Leave(executor=executor):
                 self._doubt(executor, cancelling=False)

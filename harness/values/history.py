@@ -60,7 +60,10 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entered:
-    """A done callback that does more than record was entered; without a `CalledBack` it is still inside."""
+    """A callback that does more than record, or a finaliser, was entered.
+
+    Without a `CalledBack`, or `Finalised`, it is still inside.
+    """
 
     at: int
     callback: str
@@ -85,6 +88,16 @@ class CalledBack:
     own: bool = True
     trouble: str = ""
     until: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finalised:
+    """The finaliser of some `litter`, entered at `since`, is through; `trouble` is what its deed raised."""
+
+    at: int
+    litter: str
+    since: int
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +142,11 @@ class Leftover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gone:
-    """The client process ended by itself: exit `status`, negative for a signal."""
+    """The client process ended by itself: exit `status`, negative for a signal, and what it had written."""
 
     at: int
     status: int
+    output: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +176,7 @@ Event: TypeAlias = (
     | Finished
     | Entered
     | CalledBack
+    | Finalised
     | Quiet
     | Logged
     | Uncaught

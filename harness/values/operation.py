@@ -15,6 +15,7 @@ Form: TypeAlias = Literal["list", "set", "generator", "doubled"]
 ReturnWhen: TypeAlias = Literal["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION", "NONSENSE"]
 Deed: TypeAlias = Literal["record", "raise", "query", "add", "submit", "shutdown"]
 Signal: TypeAlias = Literal["KILL", "TERM"]
+Place: TypeAlias = Literal["the end", "exit functions", "a late thread", "a forked child", "a module body"]
 Arguments: TypeAlias = Literal["zero workers", "negative workers", "default workers", "bad initializer"]
 
 
@@ -215,6 +216,37 @@ class Inspect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Litter:
+    """Drop an object in a reference cycle whose finaliser submits `task`, just before the next operation.
+
+    In that the collector strikes after so many allocations (`after`), wherever this may be.
+    """
+
+    executor: str
+    litter: str
+    task: str
+    after: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """From here on the lane is played elsewhere.
+
+    With ``the end`` nothing follows: the main program ends as it is, nothing is shut down, and gates open
+    when the interpreter begins to exit. What comes after the others is done by a function that `atexit`
+    calls; by a thread that waits until the main program has ended; by the child of an ``os.fork()``; or by
+    the body of a module that is imported for the purpose, with tasks that are functions of that module.
+    """
+
+    to: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """Let the interpreter exit, with what is still to be done (epilogue)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """Open every gate of the program (epilogue)."""
 
@@ -248,6 +280,9 @@ Operation: TypeAlias = (
     | Kill
     | Construct
     | Inspect
+    | Litter
+    | Turn
+    | End
     | Release
     | Census
 )

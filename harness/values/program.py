@@ -12,15 +12,19 @@ from harness.values.operation import (
     AddCallback,
     Census,
     Drain,
+    End,
     Error,
+    Litter,
     Map,
     Observe,
     Operation,
+    Place,
     Release,
     Repr,
     Result,
     Shutdown,
     Submit,
+    Turn,
 )
 
 Gift: TypeAlias = Literal["parcel", "none", "exception", "future", "generator", "unpicklable"]
@@ -127,27 +131,59 @@ class Program:
 
 
 def futures_of(program: Program) -> tuple[str, ...]:
-    """The futures that the program's operations create, in order (those of callbacks included)."""
+    """The futures that the program's operations create, in order, be it in callbacks and finalisers."""
     names: list[str] = []
     for lane in program.lanes:
         for operation in lane.operations:
             match operation:
                 case Submit(future=future):
                     names.append(future)
-                case AddCallback(deed="submit", callback=callback):
-                    names.append(f"f.{callback}")
+                case AddCallback(deed="submit", callback=name) | Litter(litter=name):
+                    names.append(f"f.{name}")
                 case _:
                     pass
     return tuple(names)
+
+
+def place_of(program: Program) -> Place | None:
+    """Where the program is played from some operation on, if it is not the main program all along."""
+    return next((step.to for step in program.lanes[0].operations if isinstance(step, Turn)), None)
+
+
+def since_turn(program: Program) -> tuple[Operation, ...]:
+    """The operations after the turn; none if there is no turn."""
+    steps = program.lanes[0].operations
+    return next((steps[place + 1 :] for place, step in enumerate(steps) if isinstance(step, Turn)), ())
+
+
+def exits(program: Program) -> bool:
+    """Whether the program is over when its process has left by itself."""
+    return place_of(program) not in (None, "a module body")
+
+
+def fresh_pools(program: Program) -> frozenset[str]:
+    """The executors that a forked child makes for itself: nobody has used them before."""
+    if place_of(program) != "a forked child":
+        return frozenset()
+    later = len(since_turn(program))
+    earlier = program.lanes[0].operations[: -1 - later]
+    used = {getattr(step, "executor", None) for step in earlier}
+    return frozenset(pool.executor for pool in program.pools if pool.executor not in used)
 
 
 def epilogue(program: Program) -> tuple[Operation, ...]:
     """What every program ends with: nothing stays closed, unread or unshut.
 
     Gates open, `map` iterators are drained, executors shut down, every outcome is read, references are
-    dropped, and what is left behind is counted.
+    dropped, and what is left behind is counted. A program that is about the end of its process leaves that to
+    the end; a forked child reads what it submitted itself.
     """
     steps: list[Operation] = [Release()]
+    if place_of(program) == "a forked child":
+        own = [step.future for step in since_turn(program) if isinstance(step, Submit)]
+        return (*steps, *(Result(future=future) for future in own), End())
+    if exits(program):
+        return (*steps, End())
     for lane in program.lanes:
         steps += [Drain(iterator=op.iterator) for op in lane.operations if isinstance(op, Map)]
     steps += [

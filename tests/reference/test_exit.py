@@ -214,6 +214,7 @@ def test_interrupting_a_wait(tmp_path: Path, pool: str) -> None:
         tmp_path,
         pool,
         """
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored in a background job
         gate = tasks.Gate("gate")
         pool = make()
         future = pool.submit(gate.pass_through)
@@ -236,6 +237,7 @@ def test_interrupting_the_whole_group(tmp_path: Path, pool: str) -> None:
         tmp_path,
         pool,
         """
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored in a background job
         os.setpgrp()
         with make() as pool:
             print(pool.submit(tasks.double, 1).result())

@@ -16,7 +16,7 @@ import pytest
 from reference_executor import Future, ProcessPoolExecutor, ThreadPoolExecutor, _residents
 from reference_executor._carrier import Carrier
 from reference_executor._management import Pool
-from reference_executor._messages import format_remote
+from reference_executor._messages import format_remote, pack_by_name, unpack
 from reference_executor._waiting import _Arrivals, _completions, _take_off
 from reference_executor._work import WorkItem
 from reference_executor._worker import Chunk
@@ -166,16 +166,15 @@ def test_sigint_is_blocked_for_the_start() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
-def test_calls_of_a_module_that_is_being_imported_are_packed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """EXIT-07 (CF-18): in the thread that submits them; what fails then fails the future."""
-    spec: Any = tasks.__spec__
+def test_calls_of_a_module_that_is_being_imported_travel_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """EXIT-07 (CF-18): its functions and classes are found where they are; what fails fails the future."""
+    monkeypatch.setattr(tasks.__spec__, "_initializing", True, raising=False)
     with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
-        with monkeypatch.context() as patch:
-            patch.setattr(spec, "_initializing", True, raising=False)
-            packed = pool.submit(tasks.double, 1)
-            failed = pool.submit(tasks.make, tasks.NoPickle())  # type: ignore[arg-type]
-        assert packed.result() == 2
-        assert isinstance(failed.exception(), TypeError)
+        assert pool.submit(tasks.double, 1).result() == 2
+        assert isinstance(pool.submit(tasks.make, tasks.NoPickle()).exception(), TypeError)  # type: ignore[arg-type]
+    call = pack_by_name((tasks.double, (tasks.NoPickle,), {}))
+    assert unpack(call) == (tasks.double, (tasks.NoPickle,), {})
+    assert b"_find" in call
 
 
 class Elsewhere:

@@ -155,6 +155,7 @@ class RealArena:
         run = f"r{self._runs}"
         text = program.to_json()
         self._journal.note(subject.target, text)
+        child.forget_output()
         child.events.write_bytes(b"")
         self._gatehouse.begin(run)
         self._opens = {script.task: script.opens for script in program.tasks}
@@ -189,7 +190,7 @@ class RealArena:
             self._tend()
             status = child.exit_status()
             if status is not None:
-                return [Gone(at=time.monotonic_ns(), status=status)], None
+                return [Gone(at=time.monotonic_ns(), status=status, output=child.read_output())], None
             if watch.is_still(child) and not self._has_something_to_read():
                 if watch.turn is None:
                     return [Stuck(at=time.monotonic_ns(), stacks=self._stacks(child))], None
@@ -223,7 +224,7 @@ class RealArena:
     def _obey(self, message: dict[str, Any]) -> None:
         match message["do"]:
             case "waiting":
-                self._watch.turn = message["turn"]
+                self._watch.turn, self._watch.waiter = message["turn"], message["thread"]
             case "going on":
                 self._watch.turn = None
             case "open":
@@ -291,6 +292,7 @@ class _Watch:
     def __init__(self, *, patience: Patience) -> None:
         self.patience = patience
         self.turn: int | None = None
+        self.waiter = 0  # the thread of ours that waits, in the child or in one that it forked
         self.events: list[Event] = []
         self.stillness = 0.0
         self._since = time.monotonic()
@@ -308,7 +310,7 @@ class _Watch:
         now = time.monotonic()
         if now - self._since < self.patience.glance:
             return False
-        seen = evidence.look(child.pid, without=child.pid if self.turn is not None else 0)
+        seen = evidence.look(child.pid, without=self.waiter if self.turn is not None else 0)
         self._first = self._first or seen
         if self._only_polls(seen, now):
             return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import functools
 import gc
 import logging
 import os
@@ -19,12 +20,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from harness.arenas.real import census, probe, puppet
+from harness.arenas.real.elsewhere import turn
 from harness.arenas.real.line import Line
 from harness.arenas.real.perform import perform
 from harness.arenas.real.recorder import Recorder, now
 from harness.arenas.real.stage import Blueprint, Stage
 from harness.values.history import Answered, Called, Event, Leftover, Logged, Quiet, Uncaught
-from harness.values.operation import Census
+from harness.values.operation import Census, End, Turn
 from harness.values.outcome import Facts
 from harness.values.program import Program, epilogue
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from harness.values.operation import Operation
     from harness.values.outcome import Outcome
 
 STACK_SIGNAL = signal.SIGUSR2
@@ -88,19 +91,34 @@ class Player:
 
     def play(self, program: Program) -> bool:
         """Run the lane and the epilogue; True if nothing was left behind."""
-        operations = (*program.lanes[0].operations, *epilogue(program))
+        return self.go_on((*program.lanes[0].operations, *epilogue(program)), 0)
+
+    def go_on(self, operations: tuple[Operation, ...], start: int) -> bool:
+        """Run the operations from `start` on; True if nothing was left behind."""
         clean = True
-        for call, step in enumerate(operations):
+        for call in range(start, len(operations)):
+            step = operations[call]
             self.recorder.write(Called(at=now(), call=call))
+            if isinstance(step, End):  # the call that ends with the process
+                return clean
             if isinstance(step, Census):  # dropping things runs the subject's code, too
                 clean = self.take_census()
                 outcome: Outcome = Facts(lines=())
             else:
                 outcome = perform(self.stage, step)
             self.recorder.write(Answered(at=now(), call=call, outcome=outcome, thread=threading.get_ident()))
-            if not isinstance(step, Census):
+            if isinstance(step, Turn):
+                return turn(step.to, self, functools.partial(self.go_on, operations, call + 1))
+            # What comes at once after the last call may find it half done: that is the point.
+            if not isinstance(step, Census) and not isinstance(operations[call + 1], End | Turn):
                 self.settle()
         return clean
+
+    def move_in(self) -> None:
+        """This is the child of a fork, and the one that goes on: make it home for record and puppets."""
+        self.recorder.take_over()
+        self.stage.prepare()
+        puppet.open_theatre(self.stage.run, self.stage)
 
     def settle(self) -> None:
         """Wait until the pools have settled, or the harness says that nothing moves any more."""
@@ -122,13 +140,13 @@ class Player:
 
     def wait_until(self, happened: Any, poll: float | None) -> bool:  # noqa: ANN401 - a predicate
         """Wait for something; False if the harness found that nothing moves any more."""
-        turn = self.control.next_turn()
-        self.control.send({"do": "waiting", "turn": turn})
+        number = self.control.next_turn()
+        self.control.send({"do": "waiting", "turn": number, "thread": threading.get_native_id()})
         try:
             while True:
                 for message in self.control.pause(poll):
                     if message["do"] == "give up":
-                        if message["turn"] == turn:
+                        if message["turn"] == number:
                             self.stage.take_notice()  # of what threads did while this one was not let run
                             return bool(happened())
                     else:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MARK = "EXECUTOR_HARNESS_MARK"
 _ROOM_FOR_SOCKETS = 60  # bytes of a folder: `multiprocessing` makes another in it, and a socket in that
+_MOST_OUTPUT = 2000  # bytes of it that are read
 _ROUNDS = 50  # a fork bomb needs more than one
 _DYING = 2000  # milliseconds for a process to come to its end after SIGKILL
 
@@ -51,6 +52,7 @@ class Child:
         ours, theirs = socket.socketpair()
         self.line = ours
         self._buffer = b""
+        self._heard = 0
         environment = dict(os.environ) | {
             MARK: self.mark,
             "PYTHONPATH": os.pathsep.join(search_path(keep_paths)),
@@ -97,6 +99,16 @@ class Child:
     def read_stacks(self) -> str:
         """The stacks written so far."""
         return self.stacks.read_text(encoding="utf-8", errors="replace")
+
+    def forget_output(self) -> None:
+        """What was written so far is not to be read any more."""
+        self._heard = self.output.stat().st_size
+
+    def read_output(self) -> str:
+        """What the child has written since, to either stream; of much only the end."""
+        with self.output.open("rb") as file:
+            file.seek(max(self._heard, self.output.stat().st_size - _MOST_OUTPUT))
+            return file.read().decode(errors="replace")
 
     def end(self) -> None:
         """Kill the child, its family and all that carries its mark, until none is left.

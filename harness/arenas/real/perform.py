@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import inspect
 import os
 import signal
 import threading
 from dataclasses import fields
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from harness.arenas.real import puppet
+from harness.arenas.real.litter import littered
 from harness.arenas.real.recorder import now
 from harness.arenas.real.stage import NOTHING
 from harness.values import operation as op
-from harness.values.history import CalledBack, Entered
+from harness.values.history import CalledBack, Entered, Finalised
 from harness.values.outcome import (
     Drained,
     Facts,
@@ -46,12 +47,39 @@ def perform(stage: Stage, step: op.Operation) -> Outcome:
     if missing:
         return Skipped(missing=missing)
     try:
-        return act(stage, step)
+        with littered(*_litter_for(stage, step)):
+            return act(stage, step)
     except BaseException as error:  # noqa: BLE001 - the subject may raise anything: it is an observation
         raised = stage.describe_error(error)
         if "BrokenExecutor" in raised.bases:
             _loosen(stage, step)
         return raised
+
+
+def _litter_for(stage: Stage, step: op.Operation) -> tuple[list[Callable[[], None]], int]:
+    """The deeds of what is to be collected in a call, and after how many allocations."""
+    if not stage.litter or isinstance(step, op.Litter):
+        return [], 0
+    pieces, stage.litter = stage.litter, []
+    return [functools.partial(_finalise, stage, piece) for piece in pieces], pieces[-1].after
+
+
+def _finalise(stage: Stage, step: op.Litter) -> None:
+    """What a finaliser does, in whichever thread and call the collector came."""
+    since = now()
+    stage.recorder.write(Entered(at=since, callback=step.litter, future=f"f.{step.litter}"))
+    trouble = ""
+    try:
+        ticket = stage.ticket(step.task, step.executor, "plain")
+        _hand_in(stage, stage.executors[step.executor], f"f.{step.litter}", ticket)
+    except Exception as error:  # noqa: BLE001 - a deed that fails is an observation
+        trouble = f"{type(error).__name__}: {error}"
+    stage.recorder.write(Finalised(at=now(), litter=step.litter, since=since, trouble=trouble))
+
+
+def _leave_litter(stage: Stage, step: op.Litter) -> Outcome:
+    stage.litter.append(step)
+    return NOTHING
 
 
 def _missing(stage: Stage, step: op.Operation) -> str:
@@ -67,7 +95,7 @@ def _missing(stage: Stage, step: op.Operation) -> str:
     return ""
 
 
-@cache
+@functools.cache
 def _needs(kind: type) -> tuple[bool, bool, bool]:
     """Whether operations of a kind need a future, several, or an iterator to be there."""
     names = {each.name for each in fields(kind)}
@@ -96,7 +124,7 @@ def _submit(stage: Stage, step: op.Submit) -> Outcome:
 def _hand_in(stage: Stage, executor: Any, name: str, ticket: puppet.Ticket) -> Outcome:  # noqa: ANN401 - a live one
     args, keywords = puppet.arguments(ticket)
     stage.task_of[name] = ticket.task
-    future = executor.submit(puppet.play, ticket, *args, **keywords)
+    future = executor.submit(stage.play, ticket, *args, **keywords)
     stage.futures[name] = future
     stage.mark("accepted", ticket.task, 0)
     return Submitted(is_future=isinstance(future, stage.blueprint.future))
@@ -269,7 +297,7 @@ def _map(stage: Stage, step: op.Map) -> Outcome:
         ledger.loose = True
     stage.iterators[step.iterator] = iter(
         stage.executors[step.executor].map(
-            puppet.play, *iterables, timeout=step.timeout, chunksize=step.chunksize
+            stage.play, *iterables, timeout=step.timeout, chunksize=step.chunksize
         )
     )
     for ticket in used:
@@ -357,8 +385,7 @@ def _open(stage: Stage, step: op.Open) -> Outcome:
 
 
 def _release(stage: Stage, _step: op.Release) -> Outcome:
-    for gate in stage.gates:
-        stage.open_gate(gate)
+    stage.open_all_gates()
     return NOTHING
 
 
@@ -462,4 +489,6 @@ _ACTS: dict[type, Callable[[Stage, Any], Outcome]] = {
     op.Kill: _kill,
     op.Construct: _construct,
     op.Inspect: _inspect,
+    op.Litter: _leave_litter,
+    op.Turn: lambda _stage, _step: NOTHING,  # whoever plays the program turns elsewhere after it
 }

@@ -103,6 +103,9 @@ class Theatre(Protocol):
         """Remember the very object that a task returned or raised."""
 
 
+continuation: tuple[int, Callable[[Callable[..., object]], None]] | None = None
+"""What is done in the body of `harness.arenas.real.body` when it is imported, and in which process."""
+
 _theatre: tuple[int, str, Theatre] | None = None
 _lines = threading.local()
 

@@ -26,6 +26,10 @@ class Recorder:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._pid = os.getpid()
 
+    def take_over(self) -> None:
+        """From now on this process is the one that writes."""
+        self._pid = os.getpid()
+
     def write(self, event: Event) -> None:
         """Append one event. One `write` call per line: lines of several threads do not mix."""
         # A callback that is called in a forked copy must be seen, too.

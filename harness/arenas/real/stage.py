@@ -14,12 +14,13 @@ from harness.arenas.real.ledger import Ledger
 from harness.arenas.real.recorder import now
 from harness.values.history import Finished, Started
 from harness.values.outcome import Raised, Returned
-from harness.values.program import Exit, Pool, Program, Raise, Return, Script
+from harness.values.program import Exit, Pool, Program, Raise, Return, Script, fresh_pools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from harness.arenas.real.recorder import Recorder
+    from harness.values.operation import Litter
 
 
 NOTHING = Returned(value="None")
@@ -75,11 +76,12 @@ class Stage:
         self.iterators: dict[str, Iterator[Any]] = {}
         self.owner: dict[str, str] = {}  # which executor a task was given to
         self.task_of: dict[str, str] = {}  # which task a future stands for
-        self.gates = {gate: threading.Event() for script in program.tasks for gate in script.gates}
+        self.gates: dict[str, threading.Event] = {}
         self.opened: set[str] = set()
-        self.ledgers = {
-            pool.executor: Ledger(workers=pool.workers, scripts=self.scripts) for pool in program.pools
-        }
+        self.ledgers: dict[str, Ledger] = {}
+        self.prepare()
+        self.litter: list[Litter] = []  # to be dropped before the next call
+        self.play: Callable[..., object] = puppet.play  # what is submitted
         self.run = ""
         self.address = ""
         self.key = ""
@@ -90,10 +92,21 @@ class Stage:
         self._made: dict[str, object] = {}
         self._errors: list[BaseException] = []
 
-    def raise_curtain(self) -> None:
-        """Make the program's executors."""
+    def prepare(self) -> None:
+        """Make gates and ledgers; a forked child makes them anew, for the old ones may be locked for ever."""
+        self.gates = {gate: threading.Event() for script in self.program.tasks for gate in script.gates}
+        self.ledgers = {
+            pool.executor: Ledger(workers=pool.workers, scripts=self.scripts) for pool in self.program.pools
+        }
+        for gate in self.opened.intersection(self.gates):
+            self.gates[gate].set()
+
+    def raise_curtain(self, *, fresh: bool = False) -> None:
+        """Make the program's executors; those that a forked child makes for itself (`fresh`) only there."""
+        theirs = fresh_pools(self.program)
         for pool in self.program.pools:
-            self.executors[pool.executor] = self.blueprint.build(pool)
+            if (pool.executor in theirs) == fresh:
+                self.executors[pool.executor] = self.blueprint.build(pool)
 
     def drop_everything(self) -> list[weakref.ref[Any]]:
         """Let go of every live object; weak references to the executors remain."""
@@ -169,6 +182,11 @@ class Stage:
             self.opened.add(gate)
             self.gates[gate].set()
             self.open_remotely(gate)
+
+    def open_all_gates(self) -> None:
+        """Let all tasks go on."""
+        for gate in self.gates:
+            self.open_gate(gate)
 
     def ticket(self, task: str, executor: str, call: str) -> puppet.Ticket:
         """The ticket of a task, and a note of who got it."""
