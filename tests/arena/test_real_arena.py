@@ -368,7 +368,7 @@ def test_what_was_said_before_all_was_still_is_heard_first(arena: RealArena) -> 
     ours, theirs = socket.socketpair()
     child = SimpleNamespace(
         pid=0, line=None, send=lambda message: happened.append(message["do"]),
-        exit_status=lambda: 0 if "give up" in happened else None,
+        exit_status=lambda: 0 if "give up" in happened else None, read_output=str,
     )  # fmt: skip
     arena._selector.register(ours, selectors.EVENT_READ, lambda: happened.append(ours.recv(1)))
     arena._watch = cast("Any", _Believer(theirs))
