@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from harness.judge.case import Case
 from harness.judge.spelling import answer, spell
 from harness.values.history import CalledBack, Finished, Started
-from harness.values.program import Return
+from harness.values.program import Return, initializers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harness.judge.case import Call
     from harness.values.history import History
-    from harness.values.program import Pool
+    from harness.values.program import Pool, Script
     from harness.values.subject import Subject
     from harness.values.verdict import Witness
 
@@ -52,7 +52,8 @@ def draw_picture(history: History, subject: Subject, witness: Witness) -> tuple[
     lines = [f"{'#':>4} | {'client':<{width}} | workers"]
     lines += [f"{number:>4} | {left[:_WIDEST]:<{width}} | {right}" for _, number, left, right in rows]
     lines += [f"     {_pool(pool)}" for pool in case.program.pools]
-    lines += [_script(case, name) for name in case.tasks if _script(case, name)]
+    scripts = (*initializers_of(case.program), *(task.script for task in case.tasks.values()))
+    lines += [line for line in map(_script, scripts) if line]
     if cut or any("*" in row[1] for row in rows):
         lines.append("     * the epilogue of every program; the parts that show nothing are left out")
     return tuple(line.rstrip() for line in lines)
@@ -78,12 +79,13 @@ def _pool(pool: Pool) -> str:
         text += f", started by {pool.start}"
     if pool.tasks_per_worker is not None:
         text += f", each for at most {pool.tasks_per_worker} task{'s' if pool.tasks_per_worker > 1 else ''}"
+    if pool.initializer is not None:
+        text += f", each calls {pool.initializer.task} first"
     return text
 
 
-def _script(case: Case, name: str) -> str:
+def _script(script: Script) -> str:
     """What a task does, if that is worth a line."""
-    script = case.tasks[name].script
     parts = [f"waits at {', '.join(script.gates)}"] if script.gates else []
     parts += [f"opens {', '.join(script.opens)}"] if script.opens else []
     if script.argument:
@@ -101,4 +103,4 @@ def _script(case: Case, name: str) -> str:
     size = ending.size if isinstance(ending, Return) else 0
     if (kind, detail) != ("return", "parcel") or size:
         parts.append(f"ends with {kind} {detail}{f' of {size} bytes' if size else ''}")
-    return f"     {name}: {', '.join(parts)}" if parts else ""
+    return f"     {script.task}: {', '.join(parts)}" if parts else ""

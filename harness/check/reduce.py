@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.model.progress import objection
 from harness.values import operation as op
-from harness.values.program import Lane, Pool, Program, Return, Script
+from harness.values.program import Lane, Pool, Program, Return, Script, initializers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,6 +130,10 @@ def _plainer_scripts(script: Script) -> Iterator[Script]:
 
 
 def _plainer_pools(pool: Pool) -> Iterator[Pool]:
+    if pool.initializer is not None:
+        yield replace(pool, initializer=None)
+        for simpler in _plainer_scripts(pool.initializer):
+            yield replace(pool, initializer=simpler)
     if pool.tasks_per_worker is not None:
         yield replace(pool, tasks_per_worker=None)
     if pool.start is not None:
@@ -153,7 +157,8 @@ def tidy(program: Program) -> Program:
                 made |= _makes(kept)
         lanes.append(Lane(operations=tuple(steps)))
     used = {name for lane in lanes for step in lane.operations for name in _tasks(step)}
-    gates = {gate for script in program.tasks if script.task in used for gate in script.gates}
+    scripts = [script for script in program.tasks if script.task in used]
+    gates = {gate for script in (*scripts, *initializers_of(program)) for gate in script.gates}
     lanes = [
         Lane(operations=tuple(
             step for step in lane.operations if not (isinstance(step, op.Open) and step.gate not in gates)

@@ -30,7 +30,8 @@ STANDARD = tuple(_ALIASES)
 """The import paths that a run without ``--executor`` checks: the reference, then the standard library."""
 
 _SPOKEN_OF = frozenset({
-    "cancel_futures", "map_chunksize", "map_timeout", "max_tasks_per_child", "thread_name_prefix",
+    "cancel_futures", "initializer", "map_chunksize", "map_timeout", "max_tasks_per_child",
+    "thread_name_prefix",
 })  # fmt: skip
 """The capabilities that programs make use of; executors that differ in others have the same shape."""
 

@@ -103,11 +103,15 @@ class Composer:
             if other not in self.running
         )
         mine = [other for other in self.running if other in self.progress.given_to[executor]]
-        sure = alone and executor not in self.shut and not self.killed
+        sure = alone and executor not in self.shut and not self.killed and self._begins(executor)
         if any(gate in self.closed for gate in script.gates) and sure and len(mine) < workers:
             self.running.append(task)
         self.add(op.Submit(executor=executor, future=future, task=task, keywords=keywords))
         return future
+
+    def _begins(self, executor: str) -> bool:
+        """Whether the workers of an executor surely get to their first task by themselves."""
+        return not self.progress.stalls(executor) and not self.progress.fails_to_begin(executor)
 
     def meet(self, executor: str, size: int) -> None:
         """Submit so many tasks each of which waits until all of them are in their bodies."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from harness.generation.beginnings import Beginnings
 from harness.generation.endings import Endings
 from harness.generation.machines import Death, Lanes, Lifecycle, Mapping, ProgramMachine, Waiting
 
@@ -17,10 +18,11 @@ THEMES: dict[str, type[ProgramMachine]] = {
     "death": Death,
     "lanes": Lanes,
     "endings": Endings,
+    "beginnings": Beginnings,
 }
 """The themes by name, in the order in which they run."""
 
-LATER: Final[frozenset[str]] = frozenset({"endings"})
+LATER: Final[frozenset[str]] = frozenset({"endings", "beginnings"})
 """The themes that a quick run has no time for."""
 
 

@@ -33,7 +33,7 @@ from harness.values.history import (
     Uncaught,
 )
 from harness.values.outcome import Drained, Outcome, Raised, Returned, Skipped, Split, States, Struck
-from harness.values.program import Exit, Pool, Script, epilogue, first_number
+from harness.values.program import Exit, Pool, Raise, Return, Script, epilogue, first_number
 from harness.values.verdict import Witness
 
 if TYPE_CHECKING:
@@ -126,6 +126,11 @@ class Case:
         self.program = history.program
         self.pools: dict[str, Pool] = {pool.executor: pool for pool in self.program.pools}
         self.tasks = {script.task: Task(script=script) for script in self.program.tasks}
+        self.beginnings = {
+            pool.executor: Task(script=pool.initializer)
+            for pool in self.program.pools
+            if pool.initializer is not None
+        }
         self._by_kind: dict[type, list[Any]] = {}
         for event in history.events:
             self._by_kind.setdefault(type(event), []).append(event)
@@ -152,13 +157,14 @@ class Case:
         return self._events(kind)[-1] if kind in self._by_kind else None
 
     def _fill(self) -> None:
-        """Give every task the events of its body."""
+        """Give every task, and every initializer, the events of its body."""
+        bodies = self.tasks | {task.script.task: task for task in self.beginnings.values()}
         for started in self._events(Started):
-            if started.task in self.tasks:
-                self.tasks[started.task].starts.append(started)
+            if started.task in bodies:
+                bodies[started.task].starts.append(started)
         for finished in self._events(Finished):
-            if finished.task in self.tasks:
-                self.tasks[finished.task].finishes.append(finished)
+            if finished.task in bodies:
+                bodies[finished.task].finishes.append(finished)
 
     def _pair(self) -> tuple[Call, ...]:
         """Bring the beginnings and ends of the calls together with the operations they are."""
@@ -334,7 +340,7 @@ class Case:
 
     @functools.cached_property
     def deaths(self) -> dict[str, int]:
-        """From when on workers of each executor may be dead."""
+        """From when on workers of each executor may be dead, or break it because their initializer fails."""
         found = dict.fromkeys(self.pools, FOREVER)
         for call in self.calls:
             struck = isinstance(call.outcome, Struck) and call.outcome.pid is not None
@@ -344,7 +350,23 @@ class Case:
             task = self.tasks[name]
             if isinstance(task.script.ending, Exit):
                 found[executor] = min(found[executor], task.began)
+        for executor, beginning in self.beginnings.items():
+            if not isinstance(beginning.script.ending, Return):
+                found[executor] = min(found[executor], beginning.began)
         return found
+
+    def raises_at_first(self, executor: str) -> bool:
+        """Whether the initializer of an executor raises: then it breaks, and no worker need have died."""
+        beginning = self.beginnings.get(executor)
+        return beginning is not None and isinstance(beginning.script.ending, Raise)
+
+    def may_stall(self, executor: str, at: int) -> bool:
+        """Whether workers may stand at a closed gate of their initializer at some moment."""
+        if executor not in self.beginnings:
+            return False
+        opened = {getattr(call.step, "gate", "") for call in self.of(op.Open) if call.begin < at}
+        released = any(call.begin < at for call in self.of(op.Release))
+        return not released and not opened.issuperset(self.beginnings[executor].script.gates)
 
     @functools.cached_property
     def owners(self) -> dict[str, str]:

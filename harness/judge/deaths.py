@@ -18,7 +18,7 @@ _LARGE = 1 << 16  # bytes; more than a pipe takes at once
 def judge_deaths(case: Case, tally: Tally) -> None:
     """BRK-01 to BRK-03, BRK-05, BRK-07, BRK-11, BRK-14."""
     for executor, since in case.deaths.items():
-        if since == FOREVER:
+        if since == FOREVER or case.raises_at_first(executor):
             continue
         tracks = [track for track in case.tracks.values() if track.executor == executor]
         victims = _victims(case, executor)

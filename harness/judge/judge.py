@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.judge.beginnings import judge_beginnings
 from harness.judge.callbacks import judge_callbacks
 from harness.judge.case import FOREVER, Case
 from harness.judge.deaths import judge_deaths, judge_pickling
@@ -45,6 +46,7 @@ _FAMILIES = (
     judge_submits,
     judge_order,
     judge_starts,
+    judge_beginnings,
     judge_counts,
     judge_shutdowns,
     judge_construction,

@@ -96,7 +96,9 @@ def _hanging_call(case: Case, step: op.Operation) -> tuple[str, str]:
 
 
 def _short_of_workers(case: Case) -> str:
-    """The rule that a pool with too few workers breaks, be they worn out or never started; empty for none."""
+    """The rule that a pool with too few workers breaks: failed, worn out or never started; empty for none."""
+    if any(map(case.raises_at_first, case.pools)):
+        return "POOL-06"
     if any(map(case.worn_out, case.pools)):
         return "POOL-07"
     return "POOL-02" if any(map(case.short_of_workers, case.pools)) else ""
@@ -113,6 +115,8 @@ def _hanging_wait(case: Case, stuck: Call, step: op.Wait) -> tuple[str, str]:
 
 
 def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]:
+    if case.raises_at_first(executor):
+        return "POOL-06", ""
     earlier = [call for call in case.shutdowns(executor) if call.end < stuck.begin and call.answered]
     shut = case.shut_since(executor)
     if case.deaths[executor] < FOREVER:
@@ -167,6 +171,8 @@ def _hanging_read(case: Case, stuck: Call, name: str) -> tuple[str, str]:
         return ("RES-05" if timeout > 0 else "RES-07"), ""
     if case.cancelled_since[name] < FOREVER:
         return "RES-04", ""
+    if case.raises_at_first(track.executor):
+        return "POOL-06", ""
     if case.deaths[track.executor] < FOREVER:
         shut = case.shut_since(track.executor) <= case.deaths[track.executor]
         shape = "killed after shutdown" if shut else _cancelled_shape(case, track.executor)

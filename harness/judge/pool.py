@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def judge_submits(case: Case, tally: Tally) -> None:
-    """SUB-02, SUB-04, SUB-05, BRK-04: when `submit` accepts, and that it does not wait."""
+    """SUB-02, SUB-04, SUB-05, BRK-04, POOL-06: when `submit` accepts, and that it does not wait."""
     broken_since = {executor: _seen_broken(case, executor) for executor in case.pools}
     for call in case.of(op.Submit):
         step = call.step
@@ -31,6 +31,8 @@ def judge_submits(case: Case, tally: Tally) -> None:
             _judge_late(case, tally, call, step)
         elif broken:
             right = isinstance(call.outcome, Raised) and "BrokenExecutor" in call.outcome.bases
+            if case.raises_at_first(executor):
+                tally.check("POOL-06", right, "an initializer failed, and submit does not say so", call)
             if case.subject.death == "breaks":
                 tally.check("SUB-05", right, "submit on a broken pool does not raise BrokenExecutor", call)
                 tally.check(
@@ -103,6 +105,8 @@ def judge_starts(case: Case, tally: Tally) -> None:
 
 def _blame_quiet(case: Case, tally: Tally, quiet: Quiet) -> None:
     """MAP-03, POOL-02, POOL-07, RES-13, SUB-09: nothing moves any more, and tasks that could start do not."""
+    if case.may_stall(quiet.executor, quiet.at):
+        return  # who is to begin, and in how many workers at once, is not promised
     names = ", ".join(quiet.queued)
     left = case.left_by_exception(quiet.executor)
     if left:

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from harness.values import operation as op
-from harness.values.program import Return, futures_of, since_turn
+from harness.values.program import Return, futures_of, initializers_of, since_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -66,12 +66,14 @@ def _of_pools(program: Program) -> Iterator[str]:
     if not program.pools:
         yield "it has no executor"
     for pool in program.pools:
+        if pool.initializer is not None and pool.initializer.argument < 0:
+            yield f"the initializer of {pool.executor} has an argument that cannot be pickled"
         if not 1 <= pool.workers <= MOST_WORKERS:
             yield f"{pool.executor} has {pool.workers} workers; between 1 and {MOST_WORKERS} can be run"
 
 
 def _of_tasks(program: Program) -> Iterator[str]:
-    for script in program.tasks:
+    for script in (*program.tasks, *initializers_of(program)):
         size = script.ending.size if isinstance(script.ending, Return) else 0
         if max(size, script.argument) > LARGEST_PAYLOAD:
             yield f"{script.task} carries more than {LARGEST_PAYLOAD} bytes"
@@ -87,7 +89,7 @@ def _of_operations(program: Program) -> Iterator[str]:
 def _of_names(program: Program) -> Iterator[str]:
     steps = [step for lane in program.lanes for step in lane.operations]
     made = [pool.executor for pool in program.pools]
-    made += [script.task for script in program.tasks]
+    made += [script.task for script in (*program.tasks, *initializers_of(program))]
     made += [name for step in steps for name in _makes(step)]
     made += futures_of(program)
     yield from (f"{name} is made twice" for name, times in Counter(made).items() if times > 1)

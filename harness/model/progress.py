@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.model.form import malformation
 from harness.values import operation as op
-from harness.values.program import Exit, Raise
+from harness.values.program import Exit, Raise, Return
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +28,7 @@ class Progress:
 
     workers: dict[str, int]
     scripts: dict[str, Script]
+    initializers: dict[str, Script] = field(default_factory=dict)
     opened: set[str] = field(default_factory=set)
     task_of: dict[str, str] = field(default_factory=dict)
     given_to: dict[str, set[str]] = field(default_factory=dict)
@@ -40,11 +41,28 @@ class Progress:
     @staticmethod
     def of(program: Program) -> Progress:
         """The beginning of a program."""
-        return Progress(
+        known = Progress(
             workers={pool.executor: pool.workers for pool in program.pools},
             scripts={script.task: script for script in program.tasks},
+            initializers={
+                pool.executor: pool.initializer for pool in program.pools if pool.initializer is not None
+            },
             given_to={pool.executor: set() for pool in program.pools},
         )
+        for executor in known.initializers:
+            if known.fails_to_begin(executor):
+                known.closing.add(executor)
+        return known
+
+    def fails_to_begin(self, executor: str) -> bool:
+        """Whether the workers of an executor raise, or end, before their first task."""
+        initializer = self.initializers.get(executor)
+        return initializer is not None and not isinstance(initializer.ending, Return)
+
+    def stalls(self, executor: str) -> bool:
+        """Whether the workers of an executor stand at a closed gate before their first task."""
+        initializer = self.initializers.get(executor)
+        return initializer is not None and not self.opened.issuperset(initializer.gates)
 
     def held(self, task: str) -> bool:
         """Whether a task, once started, stands at a gate that its client has not opened."""
@@ -80,11 +98,15 @@ class Progress:
 
     def free_workers(self, executor: str, *, beside: str = "") -> int:
         """How many workers no held task can take up, one task not counted."""
+        if self.stalls(executor):
+            return 0
         held = sum(self.held(task) for task in self.given_to[executor] if task != beside)
         return max(0, self.workers[executor] - held)
 
     def spare_workers(self, executor: str) -> int:
         """How many workers no task can take up for good."""
+        if self.stalls(executor):
+            return 0
         staying = sum(self.held(task) and not self.passes(task) for task in self.given_to[executor])
         return max(0, self.workers[executor] - staying)
 
@@ -110,14 +132,19 @@ class Progress:
                     self.task_of[name] for name in self.futures_of.get(iterator, ()) if name in self.task_of
                 )
                 return self.all_end(waited)
-            case op.Shutdown(
-                wait=True, executor=executor, cancel_futures=True
-            ):  # cancels who would open gates
-                return not any(self.held(task) for task in self.given_to[executor])
             case op.Shutdown(wait=True, executor=executor) | op.Leave(executor=executor):
-                return all(self.ends(task) for task in self.given_to[executor] if self.held(task))
+                return self._shutdown_returns(
+                    executor, cancelling=isinstance(step, op.Shutdown) and step.cancel_futures
+                )
             case _:
                 return True
+
+    def _shutdown_returns(self, executor: str, *, cancelling: bool) -> bool:
+        """Whether the workers of an executor are sure to come to their ends."""
+        held = [task for task in self.given_to[executor] if self.held(task)]
+        if self.stalls(executor) or cancelling:  # which cancels who would open gates
+            return not self.stalls(executor) and not held
+        return self.all_end(held)
 
     def _wait_returns(self, tasks: tuple[str, ...], when: op.ReturnWhen) -> bool:
         """Whether the condition of a `wait` over these tasks is sure to be met."""
@@ -149,7 +176,8 @@ class Progress:
             case op.Open(gate=gate):
                 self.opened.add(gate)
             case op.Release():
-                self.opened.update(gate for script in self.scripts.values() for gate in script.gates)
+                scripts = (*self.scripts.values(), *self.initializers.values())
+                self.opened.update(gate for script in scripts for gate in script.gates)
             case op.Turn(to=place):
                 self._turn(place)
             case _:

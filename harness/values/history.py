@@ -39,7 +39,11 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """A task entered its body in `thread` of process `pid`; `intact` tells whether its arguments arrived."""
+    """A task, or an initializer, entered its body in `thread` of process `pid`.
+
+    `intact` tells whether its arguments arrived, `again` that this very thread had entered it before (as far
+    as the client sees the threads).
+    """
 
     at: int
     task: str
@@ -47,6 +51,7 @@ class Started:
     thread: int
     intact: bool = True
     name: str = ""
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

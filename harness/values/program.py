@@ -85,7 +85,7 @@ class Pool:
     """An executor of the program, and what it is made with.
 
     `start` is a multiprocessing start method; a worker makes way for another after so many tasks
-    (`tasks_per_worker`, ``max_tasks_per_child``).
+    (`tasks_per_worker`, ``max_tasks_per_child``). The `initializer` is what each worker does first.
     """
 
     executor: str = "e0"
@@ -93,6 +93,7 @@ class Pool:
     start: Literal["fork", "forkserver", "spawn"] | None = None
     named: bool = False
     tasks_per_worker: int | None = None
+    initializer: Script | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +170,11 @@ def fresh_pools(program: Program) -> frozenset[str]:
     earlier = program.lanes[0].operations[: -1 - later]
     used = {getattr(step, "executor", None) for step in earlier}
     return frozenset(pool.executor for pool in program.pools if pool.executor not in used)
+
+
+def initializers_of(program: Program) -> tuple[Script, ...]:
+    """What the workers of the program's executors do first, where they do anything."""
+    return tuple(pool.initializer for pool in program.pools if pool.initializer is not None)
 
 
 def epilogue(program: Program) -> tuple[Operation, ...]:

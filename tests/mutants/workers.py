@@ -59,6 +59,31 @@ class Pool04(PlainThreadPool):
                 self._work.idle += idle + 1
 
 
+class Pool05(PlainThreadPool):
+    """Calls the initializer in its first worker only."""
+
+    def _start_worker(self) -> None:
+        super()._start_worker()
+        self._initializer = None
+
+
+class Pool05Anew(PlainThreadPool):
+    """Calls the initializer before each task."""
+
+    def _run_item(self, item: Item) -> None:
+        if self._initializer is not None:
+            self._initializer(*self._initargs)
+        super()._run_item(item)
+
+
+class Pool06(PlainThreadPool):
+    """Fails what waits for a worker that could not begin with an error of no particular kind."""
+
+    def _break_item(self, item: Item) -> None:
+        if item.future.set_running_or_notify_cancel():
+            self._fail(item.future, RuntimeError("the pool is out of order"))
+
+
 class Pool07(ProcessPoolExecutor):
     """Lets its workers serve any number of tasks, whatever limit is asked for."""
 
@@ -333,6 +358,9 @@ MUTANTS: tuple[Mutant, ...] = (
         )
         for rule, note in NOTES.items()
     ),
+    Mutant.of("POOL-05", Pool05),
+    Mutant.of("POOL-05", Pool05Anew),
+    Mutant.of("POOL-06", Pool06),
     Mutant(
         rule="POOL-03",
         target="tests.mutants.workers:Pool03",

@@ -14,6 +14,7 @@ from harness.arenas.real.custody import Child
 from harness.arenas.real.gatehouse import Gatehouse
 from harness.values.codec import decode_union
 from harness.values.history import Event, Finished, Gone, History, Slow, Started, Stuck
+from harness.values.program import initializers_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,7 +159,8 @@ class RealArena:
         child.forget_output()
         child.events.write_bytes(b"")
         self._gatehouse.begin(run)
-        self._opens = {script.task: script.opens for script in program.tasks}
+        scripts = (*program.tasks, *initializers_of(program))
+        self._opens = {script.task: script.opens for script in scripts}
         self._watch = _Watch(patience=patience)
         child.send({
             "do": "run", "run": run, "target": subject.target, "program": text,

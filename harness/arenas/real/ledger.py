@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.values.program import Return
+
 if TYPE_CHECKING:
     from harness.values.program import Script
 
@@ -21,10 +23,12 @@ class Ledger:
 
     workers: int
     scripts: dict[str, Script]
+    initializer: Script | None = None
     queued: list[str] = field(default_factory=list)
     inside: dict[str, int] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
     pids: set[int] = field(default_factory=set)
+    beginning: int = 0  # workers that are in the initializer
     # Starts can no longer be foretold: a worker died, work may be cancelled, or time was given up.
     loose: bool = False
 
@@ -40,14 +44,22 @@ class Ledger:
             self.queued.remove(task)
 
     def started(self, task: str, pid: int) -> None:
-        """The task entered its body."""
+        """The task entered its body; or a worker its initializer."""
+        if self.initializer is not None and task == self.initializer.task:
+            self.beginning += 1
+            return
         self.forget(task)
         self.begun.add(task)
         self.inside[task] = pid
         self.pids.add(pid)
 
     def finished(self, task: str) -> None:
-        """The task left its body."""
+        """The task left its body; or a worker its initializer."""
+        if self.initializer is not None and task == self.initializer.task:
+            self.beginning -= self.beginning > 0
+            if not isinstance(self.initializer.ending, Return):
+                self.lose_workers()
+            return
         self.inside.pop(task, None)
         if getattr(self.scripts[task].ending, "status", None) is not None:
             self.lose_workers()
@@ -55,6 +67,7 @@ class Ledger:
     def lose_workers(self) -> None:
         """A worker dies: what was inside may never finish, what was queued may never start."""
         self.loose = True
+        self.beginning = 0
         self.inside.clear()
         self.queued.clear()
 
@@ -62,4 +75,8 @@ class Ledger:
         """Whether nothing more will happen by itself, given the gates that are open."""
         if any(opened.issuperset(self.scripts[task].gates) for task in self.inside):
             return False
-        return self.loose or not self.queued or len(self.inside) >= self.workers
+        free = max(0, self.workers - len(self.inside))
+        if not self.beginning or self.initializer is None:
+            return self.loose or not self.queued or not free
+        stalls = not opened.issuperset(self.initializer.gates)
+        return stalls and (self.loose or self.beginning >= min(free, len(self.queued)))

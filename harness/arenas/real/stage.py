@@ -14,7 +14,7 @@ from harness.arenas.real.ledger import Ledger
 from harness.arenas.real.recorder import now
 from harness.values.history import Finished, Started
 from harness.values.outcome import Raised, Returned
-from harness.values.program import Exit, Pool, Program, Raise, Return, Script, fresh_pools
+from harness.values.program import Exit, Pool, Program, Raise, Return, Script, fresh_pools, initializers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,9 +48,11 @@ class Blueprint:
             holder, "as_completed", futures.as_completed
         )
 
-    def build(self, pool: Pool) -> Any:  # noqa: ANN401 - an executor of whatever class
-        """Make an executor as the program wants it."""
+    def build(self, pool: Pool, beginning: puppet.Ticket | None = None) -> Any:  # noqa: ANN401 - an executor of whatever class
+        """Make an executor as the program wants it; `beginning` is the ticket of its initializer."""
         options: dict[str, object] = {}
+        if beginning is not None:
+            options |= {"initializer": puppet.play, "initargs": (beginning, *puppet.arguments(beginning)[0])}
         if pool.start is not None:
             options["mp_context"] = importlib.import_module("multiprocessing").get_context(pool.start)
         if pool.named:
@@ -70,7 +72,7 @@ class Stage:
         self.program = program
         self.blueprint = blueprint
         self.recorder = recorder
-        self.scripts = {script.task: script for script in program.tasks}
+        self.scripts = {script.task: script for script in (*program.tasks, *initializers_of(program))}
         self.executors: dict[str, Any] = {}
         self.futures: dict[str, Any] = {}
         self.iterators: dict[str, Iterator[Any]] = {}
@@ -91,12 +93,14 @@ class Stage:
         self._marks: deque[tuple[str, str, int]] = deque()
         self._made: dict[str, object] = {}
         self._errors: list[BaseException] = []
+        self._begun = threading.local()
 
     def prepare(self) -> None:
         """Make gates and ledgers; a forked child makes them anew, for the old ones may be locked for ever."""
-        self.gates = {gate: threading.Event() for script in self.program.tasks for gate in script.gates}
+        self.gates = {gate: threading.Event() for script in self.scripts.values() for gate in script.gates}
         self.ledgers = {
-            pool.executor: Ledger(workers=pool.workers, scripts=self.scripts) for pool in self.program.pools
+            pool.executor: Ledger(workers=pool.workers, scripts=self.scripts, initializer=pool.initializer)
+            for pool in self.program.pools
         }
         for gate in self.opened.intersection(self.gates):
             self.gates[gate].set()
@@ -106,7 +110,9 @@ class Stage:
         theirs = fresh_pools(self.program)
         for pool in self.program.pools:
             if (pool.executor in theirs) == fresh:
-                self.executors[pool.executor] = self.blueprint.build(pool)
+                first = pool.initializer
+                beginning = None if first is None else self.ticket(first.task, pool.executor, "plain")
+                self.executors[pool.executor] = self.blueprint.build(pool, beginning)
 
     def drop_everything(self) -> list[weakref.ref[Any]]:
         """Let go of every live object; weak references to the executors remain."""
@@ -129,12 +135,21 @@ class Stage:
         pid = os.getpid()
         self.recorder.write(
             Started(
-                at=now(), task=task, pid=pid, thread=threading.get_ident(), intact=intact, name=thread.name
+                at=now(), task=task, pid=pid, thread=threading.get_ident(), intact=intact, name=thread.name,
+                again=self._again(task),
             )
-        )
+        )  # fmt: skip
         self.mark("started", task, pid)
         for gate in self.opened_by(task):
             gate.set()
+
+    def _again(self, task: str) -> bool:
+        """Whether this very thread was initialized before; the number of one that ended may come again."""
+        if not any(pool.initializer is self.scripts[task] for pool in self.program.pools):
+            return False
+        before: tuple[str, ...] = getattr(self._begun, "names", ())
+        self._begun.names = (*before, task)
+        return task in before
 
     def finished(self, task: str) -> None:
         """Record that a task leaves its body in a thread of this process."""
