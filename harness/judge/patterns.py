@@ -259,6 +259,14 @@ def callback_uses_the_pool_while_it_breaks(case: Case, witness: Witness) -> bool
     return died and case.stalled_callback() in ("submit", "shutdown")
 
 
+def a_failing_initializer_met_a_cancelled_future(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """An initializer failed, and its thread died of a future that was cancelled already."""
+    return any(map(case.raises_at_first, case.pools)) and any(
+        event.error == "InvalidStateError" and event.message.startswith("CANCELLED")
+        for event in case.uncaught
+    )
+
+
 def a_shutdown_did_not_wait(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
     """A shutdown with ``wait=False`` is part of the program, or a callback that does one."""
     return any(
@@ -322,6 +330,7 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         missed_future_was_cancelled_by_a_shutdown,
         callback_uses_the_pool_while_it_cancels,
         callback_uses_the_pool_while_it_breaks,
+        a_failing_initializer_met_a_cancelled_future,
         a_shutdown_did_not_wait,
         a_worker_had_served_its_tasks,
         a_worker_was_killed_that_had_served_its_tasks,
