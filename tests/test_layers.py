@@ -74,6 +74,7 @@ CHILD = tuple(
         "elsewhere",
         "body",
         "litter",
+        "drive",
     )
 ) + tuple(f"harness.arenas.steered.{name}" for name in ("launch", "hooks", "host"))
 """What runs in the sacrificial child and in its workers."""

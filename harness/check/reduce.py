@@ -110,6 +110,10 @@ def _plainer_forms(step: op.Operation) -> Iterator[op.Operation]:
             yield replace(step, keywords=False)
         case op.AddCallback() if step.deed not in ("record", "submit"):
             yield replace(step, deed="record", executor=None)
+        case op.SetResult() if step.value != "parcel":
+            yield replace(step, value="parcel")
+        case op.SetException() if step.error != "ValueError":
+            yield replace(step, error="ValueError")
         case op.Observe(times=times) if times > 1:
             yield replace(step, times=1)
         case op.Shutdown(cancel_futures=True):
@@ -172,7 +176,7 @@ def tidy(program: Program) -> Program:
 
 def _makes(step: op.Operation) -> set[str]:
     match step:
-        case op.Submit(future=future):
+        case op.Submit(future=future) | op.Fresh(future=future):
             return {future}
         case op.AddCallback(deed="submit", callback=callback):
             return {f"f.{callback}"}
@@ -191,6 +195,8 @@ def _keep(step: op.Operation, made: set[str]) -> op.Operation | None:
     """The operation without what is gone, or None if nothing of it makes sense."""
     if isinstance(step, op.Wait | op.AsCompleted):
         return replace(step, futures=tuple(name for name in step.futures if name in made))
+    if isinstance(step, op.Fresh):
+        return step if step.like in made else None
     if not isinstance(step, op.Submit) and getattr(step, "future", None) not in (None, *made):
         return None
     if isinstance(step, op.Next | op.Drain | op.Close) and step.iterator not in made:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from harness.generation.beginnings import Beginnings
 from harness.generation.endings import Endings
+from harness.generation.futures import Futures
 from harness.generation.machines import Death, Lanes, Lifecycle, Mapping, ProgramMachine, Waiting
 
 if TYPE_CHECKING:
@@ -19,10 +20,11 @@ THEMES: dict[str, type[ProgramMachine]] = {
     "lanes": Lanes,
     "endings": Endings,
     "beginnings": Beginnings,
+    "futures": Futures,
 }
 """The themes by name, in the order in which they run."""
 
-LATER: Final[frozenset[str]] = frozenset({"endings", "beginnings"})
+LATER: Final[frozenset[str]] = frozenset({"endings", "beginnings", "futures"})
 """The themes that a quick run has no time for."""
 
 

@@ -58,9 +58,20 @@ def _judge_count(
         tally.check(
             "CB-01", events[0].own, f"callback {name} did not get its future as the only argument", call
         )
-    if not case.complete() or case.done_since.get(future, FOREVER) == FOREVER:
-        return
+    if case.complete() and case.done_since.get(future, FOREVER) < FOREVER:
+        _judge_missing(case, tally, call, step, events)
+
+
+def _judge_missing(
+    case: Case, tally: Tally, call: Call, step: op.AddCallback, events: list[CalledBack]
+) -> None:
+    """CB-01, CB-07, CB-10, CB-13: whose fault is it if the callback of a future that is done is missed?"""
+    name, future = step.callback, step.future
     cancelled = case.cancelled_since[future]
+    if future in case.bare:
+        rule = "CB-07" if call.end < cancelled < FOREVER else "CB-01"
+        tally.check(rule, bool(events), f"{future} is done, and callback {name} is never called", call)
+        return
     executor = case.tracks[future].executor
     if events and cancelled < FOREVER:
         _judge_home(case, tally, call, future, events[0])

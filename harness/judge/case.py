@@ -32,7 +32,17 @@ from harness.values.history import (
     Stuck,
     Uncaught,
 )
-from harness.values.outcome import Drained, Outcome, Raised, Returned, Skipped, Split, States, Struck
+from harness.values.outcome import (
+    Drained,
+    Outcome,
+    Raised,
+    Returned,
+    Skipped,
+    Split,
+    States,
+    Struck,
+    Submitted,
+)
 from harness.values.program import Exit, Pool, Raise, Return, Script, epilogue, first_number
 from harness.values.verdict import Witness
 
@@ -147,6 +157,11 @@ class Case:
         self._fill()
         self.calls = self._pair()
         self.tracks = {track.name: track for track in self._follow()}
+        self.bare = tuple(  # a class that wants arguments cannot be made
+            call.step.future
+            for call in self.calls
+            if isinstance(call.step, op.Fresh) and isinstance(call.outcome, Submitted)
+        )
 
     def _events(self, kind: type[E]) -> list[E]:
         """All events of one kind, in order."""
@@ -235,6 +250,15 @@ class Case:
             waited=tuple(self._about_several.get(name, ())),
         )
 
+    def about(self, name: str) -> list[Call]:
+        """The calls about one future that were made, in order, but for the one that made it."""
+        return self._about.get(name, [])
+
+    @functools.cached_property
+    def calls_by_index(self) -> dict[int, Call]:
+        """The calls by their number in the whole program."""
+        return {call.index: call for call in self.calls}
+
     @functools.cached_property
     def _about(self) -> dict[str, list[Call]]:
         """The calls about each future that were made, but for the one that made it."""
@@ -243,7 +267,7 @@ class Case:
             name = getattr(call.step, "future", None)
             if (
                 name is not None
-                and not isinstance(call.step, op.Submit)
+                and not isinstance(call.step, op.Submit | op.Fresh)
                 and not isinstance(call.outcome, Skipped)
             ):
                 found.setdefault(name, []).append(call)
@@ -421,7 +445,7 @@ class Case:
     @functools.cached_property
     def done_since(self) -> dict[str, int]:
         """From when on each future is proved to be done, by an answer that says so."""
-        found = dict.fromkeys(self.tracks, FOREVER)
+        found = dict.fromkeys((*self.tracks, *self.bare), FOREVER)
         for call in self.calls:
             if call.answered:
                 for name in proved_done(call):
@@ -432,7 +456,7 @@ class Case:
     @functools.cached_property
     def cancelled_since(self) -> dict[str, int]:
         """From when on each future is proved to be cancelled by its client (``cancel()`` said True)."""
-        found = dict.fromkeys(self.tracks, FOREVER)
+        found = dict.fromkeys((*self.tracks, *self.bare), FOREVER)
         for call in self.of(op.Cancel):
             name = getattr(call.step, "future", "")
             if call.value == "True" and name in found:
@@ -535,7 +559,7 @@ class Case:
         )
 
 
-def proved_done(call: Call) -> tuple[str, ...]:
+def proved_done(call: Call) -> tuple[str, ...]:  # noqa: PLR0911 - one table, a row for each kind of proof
     """The futures that a call's answer proves to be done."""
     step = call.step
     match step, call.outcome:
@@ -546,6 +570,8 @@ def proved_done(call: Call) -> tuple[str, ...]:
         ):
             return (name,)
         case op.Observe(future=name), States(seen=seen) if any(each[2] == "1" for each in seen):
+            return (name,)
+        case op.SetResult(future=name) | op.SetException(future=name), Returned():
             return (name,)
         case (op.Wait(), Split(done=names)) | (op.Drain(), Drained(items=names)):
             return names

@@ -8,6 +8,7 @@ from harness.judge.beginnings import judge_beginnings
 from harness.judge.callbacks import judge_callbacks
 from harness.judge.case import FOREVER, Case
 from harness.judge.deaths import judge_deaths, judge_pickling
+from harness.judge.driven import judge_driven
 from harness.judge.endings import judge_endings
 from harness.judge.futures import judge_exclusion, judge_executions, judge_outcomes
 from harness.judge.life import judge_remains, judge_survival
@@ -40,6 +41,7 @@ _FAMILIES = (
     judge_executions,
     judge_exclusion,
     judge_outcomes,
+    judge_driven,
     judge_callbacks,
     judge_waiting,
     judge_maps,

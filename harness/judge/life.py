@@ -24,7 +24,10 @@ _HANGS: dict[type[op.Operation], str] = {
 _WITHIN: dict[str, str] = {"submit": "SUB-02", "shutdown": "SHD-02"}
 """The rule that a deed breaks by not returning, in a callback that is called as soon as it is added."""
 
-_METHODS = (op.Cancel, op.Running, op.Cancelled, op.Done, op.Observe, op.Repr)
+_METHODS = (
+    op.Cancel, op.Running, op.Cancelled, op.Done, op.Observe, op.Repr, op.Claim, op.SetResult,
+    op.SetException,
+)  # fmt: skip
 """The methods of a future that wait for nothing."""
 
 
@@ -69,13 +72,15 @@ def _manner(case: Case) -> str:
     return "nothing in the client or its workers moves any more"
 
 
-def _hang_rule(case: Case, stuck: Call) -> tuple[str, str]:
+def _hang_rule(case: Case, stuck: Call) -> tuple[str, str]:  # noqa: PLR0911 - one table, a row for each kind of call
     """The most particular rule that a hang breaks, and the circumstances that tell its variants apart."""
     match stuck.step:
         case op.Shutdown(executor=executor) | op.Leave(executor=executor):
             return _hanging_shutdown(case, stuck, executor)
         case op.Result(future=name) | op.Error(future=name) if name in case.tracks:
             return _hanging_read(case, stuck, name)
+        case op.Result(future=name) | op.Error(future=name) if name in case.bare:
+            return _hanging_reader(case, stuck, name)
         case op.Wait() | op.Drain() | op.Next() if rule := _short_of_workers(case):
             return rule, ""
         case op.Wait() as step:
@@ -162,6 +167,14 @@ def _cancelled_shape(case: Case, executor: str) -> str:
         if track.executor == executor
     )
     return "cancelled" if cancelled else ""
+
+
+def _hanging_reader(case: Case, stuck: Call, name: str) -> tuple[str, str]:
+    """A read of a bare future, which somebody has ended."""
+    timeout = getattr(stuck.step, "timeout", None)
+    if timeout is not None:
+        return ("RES-05" if timeout > 0 else "RES-07"), ""
+    return ("RES-04" if case.cancelled_since[name] < FOREVER else "FUT-22"), ""
 
 
 def _hanging_read(case: Case, stuck: Call, name: str) -> tuple[str, str]:

@@ -58,6 +58,14 @@ def spell(step: op.Operation) -> str:  # noqa: C901, PLR0911, PLR0912 - one tabl
             return f"goes on in {place}"
         case op.End():
             return "the interpreter exits"
+        case op.Fresh(future=future, like=like):
+            return f"{future} = type({like})()"
+        case op.Claim(future=future):
+            return f"{future}.set_running_or_notify_cancel()"
+        case op.SetResult(future=future, mark=mark, value=value):
+            return f"{future}.set_result({mark if value == 'parcel' else f'{value} {mark}'})"
+        case op.SetException(future=future, mark=mark, error=error):
+            return f"{future}.set_exception({error}({mark}))"
         case op.Release():
             return "open all gates"
         case op.Census():

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from harness.values import operation as op
-from harness.values.program import Return, futures_of, initializers_of, since_turn
+from harness.values.program import Return, bare_futures_of, futures_of, initializers_of, since_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -92,6 +92,7 @@ def _of_names(program: Program) -> Iterator[str]:
     made += [script.task for script in (*program.tasks, *initializers_of(program))]
     made += [name for step in steps for name in _makes(step)]
     made += futures_of(program)
+    made += bare_futures_of(program)
     yield from (f"{name} is made twice" for name, times in Counter(made).items() if times > 1)
     handed = Counter(name for step in steps for name in _hands_in(step))
     yield from (f"{name} is handed in twice" for name, times in handed.items() if times > 1)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.model.driven import Driven
 from harness.model.form import malformation
 from harness.values import operation as op
 from harness.values.program import Exit, Raise, Return
@@ -37,10 +38,15 @@ class Progress:
     doubtful: set[str] = field(default_factory=set)  # tasks that perhaps never start
     over: set[str] = field(default_factory=set)  # tasks whose end was waited for
     closing: set[str] = field(default_factory=set)  # executors that perhaps take no more tasks
+    driven: Driven = field(default_factory=Driven)
+    drawn: dict[str, int] = field(default_factory=dict)  # how often an iterator was asked for one more
 
     @staticmethod
     def of(program: Program) -> Progress:
         """The beginning of a program."""
+        driven = Driven()
+        if len(program.lanes) > 1:
+            driven.foresee(program)
         known = Progress(
             workers={pool.executor: pool.workers for pool in program.pools},
             scripts={script.task: script for script in program.tasks},
@@ -48,6 +54,7 @@ class Progress:
                 pool.executor: pool.initializer for pool in program.pools if pool.initializer is not None
             },
             given_to={pool.executor: set() for pool in program.pools},
+            driven=driven,
         )
         for executor in known.initializers:
             if known.fails_to_begin(executor):
@@ -122,16 +129,15 @@ class Progress:
         """Whether this call, made now, is safe."""
         match step:
             case op.Result(future=future, timeout=None) | op.Error(future=future, timeout=None):
-                return future in self.task_of and self.ends(self.task_of[future])
+                return self._comes_to_its_end(future)
             case op.Wait(timeout=None, futures=futures, return_when=when):
-                return self._wait_returns(
-                    tuple(self.task_of[name] for name in futures if name in self.task_of), when
-                )
+                return self._wait_returns(futures, when)
             case op.Next(iterator=iterator) | op.Drain(iterator=iterator):
+                given = self.futures_of.get(iterator, ())
                 waited = self.items_of.get(iterator) or tuple(
-                    self.task_of[name] for name in self.futures_of.get(iterator, ()) if name in self.task_of
+                    self.task_of[name] for name in given if name in self.task_of
                 )
-                return self.all_end(waited)
+                return self._some_are_told(given, step) and self.all_end(waited)
             case op.Shutdown(wait=True, executor=executor) | op.Leave(executor=executor):
                 return self._shutdown_returns(
                     executor, cancelling=isinstance(step, op.Shutdown) and step.cancel_futures
@@ -146,17 +152,36 @@ class Progress:
             return not self.stalls(executor) and not held
         return self.all_end(held)
 
-    def _wait_returns(self, tasks: tuple[str, ...], when: op.ReturnWhen) -> bool:
-        """Whether the condition of a `wait` over these tasks is sure to be met."""
+    def _comes_to_its_end(self, future: str) -> bool:
+        """Whether a future is sure to be done, by its task or because its client has ended it."""
+        if future in self.driven.bare:
+            return future in self.driven.over
+        return future in self.task_of and self.ends(self.task_of[future])
+
+    def _some_are_told(self, given: tuple[str, ...], step: op.Next | op.Drain) -> bool:
+        """Whether an iterator over these futures has one more for this step, as far as bare ones matter."""
+        bare = {name for name in given if name in self.driven.bare}
+        open_ones = sum(not self.driven.told(name) for name in bare)
+        if not open_ones or isinstance(step, op.Drain):
+            return not open_ones
+        return len(set(given)) - open_ones > self.drawn.get(step.iterator, 0)
+
+    def _wait_returns(self, futures: tuple[str, ...], when: op.ReturnWhen) -> bool:
+        """Whether the condition of a `wait` over these futures is sure to be met."""
+        tasks = [self.task_of[name] for name in futures if name in self.task_of]
+        bare = [name for name in futures if name in self.driven.bare]
         ends = [task for task in tasks if self.ends(task)]
-        if when == "NONSENSE" or len(ends) == len(tasks):
+        told = [name for name in bare if self.driven.told(name)]
+        if when == "NONSENSE" or len(ends) + len(told) == len(tasks) + len(bare):
             return True
         raises = any(isinstance(self.scripts[task].ending, Raise) for task in ends)
-        return {"FIRST_COMPLETED": bool(ends), "FIRST_EXCEPTION": raises}.get(when, False)
+        raises = raises or any(map(self.driven.failed, told))
+        return {"FIRST_COMPLETED": bool(ends or told), "FIRST_EXCEPTION": raises}.get(when, False)
 
     def after(self, step: op.Operation) -> None:
         """Take note of an operation."""
         self._doubt_after(step)
+        self.driven.after(step)
         match step:
             case op.Submit(executor=executor, future=future, task=task):
                 self._give(executor, future, task)
@@ -171,6 +196,8 @@ class Progress:
                 self.items_of[iterator] = used if timeout is None else ()  # with a timeout, drawing returns
             case op.AsCompleted(iterator=iterator, futures=futures, timeout=timeout):
                 self.futures_of[iterator] = futures if timeout is None else ()
+            case op.Next(iterator=iterator):
+                self.drawn[iterator] = self.drawn.get(iterator, 0) + 1
             case op.Result(future=future, timeout=None) | op.Error(future=future, timeout=None):
                 self.over.update({self.task_of.get(future, "")} - self.doubtful)
             case op.Open(gate=gate):
@@ -295,7 +322,10 @@ def _obstacle(step: op.Operation, known: Progress) -> str:
 def _unknown(step: op.Operation, known: Progress) -> str:
     """A symbol that stands for nothing at this point."""
     iterators = known.items_of.keys() | known.futures_of.keys()
-    if not isinstance(step, op.Submit) and getattr(step, "future", None) not in (None, *known.task_of):
+    futures = known.task_of.keys() | known.driven.bare
+    if isinstance(step, op.Fresh):
+        return "" if step.like in futures else step.like
+    if not isinstance(step, op.Submit) and getattr(step, "future", None) not in (None, *futures):
         return str(getattr(step, "future", ""))
     if isinstance(step, op.Next | op.Drain | op.Close) and step.iterator not in iterators:
         return step.iterator
@@ -303,5 +333,5 @@ def _unknown(step: op.Operation, known: Progress) -> str:
         return str(getattr(step, "executor", ""))
     tasks = [task for task in (getattr(step, "task", None), *getattr(step, "tasks", ())) if task is not None]
     strange = [task for task in tasks if task not in known.scripts]
-    strange += [name for name in getattr(step, "futures", ()) if name not in known.task_of]
+    strange += [name for name in getattr(step, "futures", ()) if name not in futures]
     return next(iter(strange), "")

@@ -16,6 +16,8 @@ ReturnWhen: TypeAlias = Literal["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEP
 Deed: TypeAlias = Literal["record", "raise", "query", "add", "submit", "shutdown"]
 Signal: TypeAlias = Literal["KILL", "TERM"]
 Place: TypeAlias = Literal["the end", "exit functions", "a late thread", "a forked child", "a module body"]
+Value: TypeAlias = Literal["parcel", "none", "exception"]
+Failure: TypeAlias = Literal["ValueError", "TimeoutError", "CancelledError"]
 Arguments: TypeAlias = Literal["zero workers", "negative workers", "default workers", "bad initializer"]
 
 
@@ -247,6 +249,39 @@ class End:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh:
+    """``future = type(like)()``: a bare future, which no executor knows and the client drives itself."""
+
+    future: str
+    like: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """``future.set_running_or_notify_cancel()``."""
+
+    future: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetResult:
+    """``future.set_result(...)`` with a value that knows its `mark`, None or an exception."""
+
+    future: str
+    mark: str
+    value: Value = "parcel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetException:
+    """``future.set_exception(...)`` with an exception that knows its `mark`."""
+
+    future: str
+    mark: str
+    error: Failure = "ValueError"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """Open every gate of the program (epilogue)."""
 
@@ -283,6 +318,10 @@ Operation: TypeAlias = (
     | Litter
     | Turn
     | End
+    | Fresh
+    | Claim
+    | SetResult
+    | SetException
     | Release
     | Census
 )

@@ -10,10 +10,12 @@ from typing import Literal, TypeAlias
 from harness.values.codec import decode, encode
 from harness.values.operation import (
     AddCallback,
+    Cancel,
     Census,
     Drain,
     End,
     Error,
+    Fresh,
     Litter,
     Map,
     Observe,
@@ -22,6 +24,7 @@ from harness.values.operation import (
     Release,
     Repr,
     Result,
+    SetResult,
     Shutdown,
     Submit,
     Turn,
@@ -177,12 +180,18 @@ def initializers_of(program: Program) -> tuple[Script, ...]:
     return tuple(pool.initializer for pool in program.pools if pool.initializer is not None)
 
 
+def bare_futures_of(program: Program) -> tuple[str, ...]:
+    """The bare futures that the program's operations create, in order."""
+    steps = (step for lane in program.lanes for step in lane.operations)
+    return tuple(step.future for step in steps if isinstance(step, Fresh))
+
+
 def epilogue(program: Program) -> tuple[Operation, ...]:
     """What every program ends with: nothing stays closed, unread or unshut.
 
-    Gates open, `map` iterators are drained, executors shut down, every outcome is read, references are
-    dropped, and what is left behind is counted. A program that is about the end of its process leaves that to
-    the end; a forked child reads what it submitted itself.
+    Gates open, `map` iterators are drained, executors shut down, bare futures ended if they are not, every
+    outcome is read, references are dropped, and what is left behind is counted. A program that is about the
+    end of its process leaves that to the end; a forked child reads what it submitted itself.
     """
     steps: list[Operation] = [Release()]
     if place_of(program) == "a forked child":
@@ -197,6 +206,15 @@ def epilogue(program: Program) -> tuple[Operation, ...]:
     ]
     for future in futures_of(program):
         steps += [
+            Observe(future=future, times=1),
+            Result(future=future),
+            Error(future=future),
+            Repr(future=future),
+        ]
+    for future in bare_futures_of(program):
+        steps += [
+            Cancel(future=future),
+            SetResult(future=future, mark=f"late.{future}"),
             Observe(future=future, times=1),
             Result(future=future),
             Error(future=future),

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import Any, ParamSpec, TypeVar, cast
 
 from tests.mutants.base import (
@@ -292,6 +292,136 @@ class Fut10(PlainThreadPool):
     future_class = NeverRunning
 
 
+class ClaimedTwice(PlainFuture):
+    """A future that can be claimed any number of times."""
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """Say True again to whoever comes second."""
+        return self.running() or super().set_running_or_notify_cancel()
+
+
+class Fut11(PlainThreadPool):
+    """A second claim on a running future is granted."""
+
+    future_class = ClaimedTwice
+
+
+class ClaimedByNobody(PlainFuture):
+    """A future that stays pending when it is claimed."""
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """Tell of a cancel, and do nothing else."""
+        return not self.cancelled()
+
+
+class Fut11Pending(PlainThreadPool):
+    """A claim is granted, and the future stays pending."""
+
+    future_class = ClaimedByNobody
+
+
+class Overwritten(PlainFuture):
+    """A future that takes another outcome when it is done."""
+
+    def set_result(self, result: object) -> None:
+        """Finish, or keep the newer result."""
+        with self._condition:
+            if self._state != FINISHED:
+                super().set_result(result)
+            self._result, self._exception = result, None
+
+
+class Fut12(PlainThreadPool):
+    """A second set_result() replaces the outcome."""
+
+    future_class = Overwritten
+
+
+class RefusesInWord(PlainFuture):
+    """A future that raises for a second outcome, and keeps it all the same."""
+
+    def set_exception(self, exception: BaseException | None) -> None:
+        """Finish, or keep the newer exception and refuse it."""
+        with self._condition:
+            if self._state == FINISHED:
+                self._exception = exception
+        super().set_exception(exception)
+
+
+class Fut12Changes(PlainThreadPool):
+    """A set_exception() on a finished future is refused, and the outcome is another one all the same."""
+
+    future_class = RefusesInWord
+
+
+class FinishedByClaimantsOnly(PlainFuture):
+    """A future that must be claimed before it can be finished."""
+
+    def set_result(self, result: object) -> None:
+        """Refuse if nobody has claimed it."""
+        if self._state == PENDING:
+            raise InvalidStateError("nobody has claimed this future")
+        super().set_result(result)
+
+
+class Fut13(PlainThreadPool):
+    """A set_result() on a pending future is refused."""
+
+    future_class = FinishedByClaimantsOnly
+
+
+class CancelledAtWork(PlainFuture):
+    """A future that can be cancelled after it was claimed."""
+
+    def cancel(self) -> bool:
+        """Cancel a running future, too."""
+        with self._condition:
+            if self._state == RUNNING:
+                self._state = PENDING
+        return super().cancel()
+
+    def set_result(self, result: object) -> None:
+        """Finish, unless it was cancelled."""
+        with contextlib.suppress(InvalidStateError):
+            super().set_result(result)
+
+
+class Fut21(PlainThreadPool):
+    """A cancel() on a future that was claimed returns True and cancels it."""
+
+    future_class = CancelledAtWork
+
+
+class FinishedWithACopy(PlainFuture):
+    """A future whose exception is not the one that was set."""
+
+    def set_exception(self, exception: BaseException | None) -> None:
+        """Set a copy."""
+        if isinstance(exception, Exception):
+            exception = type(exception)(*exception.args)
+        super().set_exception(exception)
+
+
+class Fut22(PlainThreadPool):
+    """What set_exception() is given is replaced by a copy."""
+
+    future_class = FinishedWithACopy
+
+
+class BornRunning(PlainFuture):
+    """A future that is running from the beginning."""
+
+    def running(self) -> bool:
+        """Say yes of a future that nobody has claimed."""
+        return self._state == PENDING or super().running()
+
+
+class Fut23(PlainThreadPool):
+    """A new future says running()."""
+
+    future_class = BornRunning
+
+
 class AlwaysPending(PlainFuture):
     """A future whose repr() is that of its first moment."""
 
@@ -445,10 +575,18 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant.of("FUT-09", Fut09),
     Mutant.of("FUT-09", Fut09Skips),
     Mutant.of("FUT-10", Fut10),
+    Mutant.of("FUT-11", Fut11),
+    Mutant.of("FUT-11", Fut11Pending),
+    Mutant.of("FUT-12", Fut12),
+    Mutant.of("FUT-12", Fut12Changes),
+    Mutant.of("FUT-13", Fut13),
     Mutant.of("FUT-16", Fut16),
     Mutant.of("FUT-16", Fut16Raises),
     Mutant.of("FUT-17", Fut17),
     Mutant.of("FUT-18", Fut18),
     Mutant.of("FUT-18", Fut18Callback),
     Mutant.of("FUT-19", Fut19),
+    Mutant.of("FUT-21", Fut21),
+    Mutant.of("FUT-22", Fut22),
+    Mutant.of("FUT-23", Fut23),
 )

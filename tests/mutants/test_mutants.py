@@ -77,6 +77,7 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealArena]:
 # Where to look first; elsewhere in "lifecycle".
 LIKELY = {"WAIT": "waiting", "ASC": "waiting", "MAP": "map", "BRK": "death", "SUB-05": "death"}
 LIKELY |= {"POOL-05": "beginnings", "POOL-06": "beginnings", "Cb10Break": "beginnings"}
+LIKELY |= dict.fromkeys(("FUT-11", "FUT-12", "FUT-13", "FUT-21", "FUT-22", "FUT-23"), "futures")
 
 
 def themes(mutant: Mutant, subject: Subject) -> list[str]:

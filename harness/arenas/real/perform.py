@@ -12,7 +12,7 @@ import threading
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from harness.arenas.real import puppet
+from harness.arenas.real import drive, puppet
 from harness.arenas.real.litter import littered
 from harness.arenas.real.recorder import now
 from harness.arenas.real.stage import NOTHING
@@ -86,6 +86,8 @@ def _missing(stage: Stage, step: op.Operation) -> str:
     """A symbol that stands for nothing, because the call that should have made it raised."""
     kind: type = type(step)
     future, futures, iterator = _needs(kind)
+    if isinstance(step, op.Fresh):
+        return "" if step.like in stage.futures else step.like
     if future and step.future not in stage.futures:  # type: ignore[union-attr]  # it has one
         return step.future  # type: ignore[union-attr]  # as above
     if iterator and step.iterator not in stage.iterators:  # type: ignore[union-attr]  # as above
@@ -132,7 +134,7 @@ def _hand_in(stage: Stage, executor: Any, name: str, ticket: puppet.Ticket) -> O
 
 def _cancel(stage: Stage, step: op.Cancel) -> Outcome:
     answer = stage.futures[step.future].cancel()
-    if answer:
+    if answer and step.future in stage.task_of:
         stage.mark("cancelled", stage.task_of[step.future], 0)
     return stage.describe(answer)
 
@@ -489,6 +491,10 @@ _ACTS: dict[type, Callable[[Stage, Any], Outcome]] = {
     op.Kill: _kill,
     op.Construct: _construct,
     op.Inspect: _inspect,
+    op.Fresh: drive.make,
+    op.Claim: drive.claim,
+    op.SetResult: drive.set_result,
+    op.SetException: drive.set_exception,
     op.Litter: _leave_litter,
     op.Turn: lambda _stage, _step: NOTHING,  # whoever plays the program turns elsewhere after it
 }

@@ -38,6 +38,7 @@ COPIED: Final = frozenset({
 
 PUPPETS: Final = frozenset({
     "harness.arenas.real.canary",
+    "harness.arenas.real.drive",
     "harness.arenas.real.ledger",
     "harness.arenas.real.perform",
     "harness.arenas.real.puppet",

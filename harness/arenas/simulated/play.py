@@ -20,7 +20,7 @@ from harness.arenas.simulated.thread_layer import Primitive
 from harness.values.history import Answered, Called, Finished, Leftover, Logged, Started, Uncaught
 from harness.values.operation import Census, Kill
 from harness.values.outcome import Facts
-from harness.values.program import Lane, Program, epilogue, futures_of
+from harness.values.program import Lane, Program, bare_futures_of, epilogue, futures_of
 
 if TYPE_CHECKING:
     from harness.arenas.simulated.importer import Importer
@@ -155,7 +155,8 @@ class Handover:
         self._made_by: dict[str, tuple[int, int]] = {}
         for lane, each in enumerate(program.lanes):
             for call, step in enumerate(each.operations):
-                for name in futures_of(Program(lanes=(Lane(operations=(step,)),))):
+                alone = Program(lanes=(Lane(operations=(step,)),))
+                for name in (*futures_of(alone), *bare_futures_of(alone)):
                     self._made_by[name] = (lane, call)
 
     def receive(self, step: Operation, lane: int) -> None:

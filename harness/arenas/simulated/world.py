@@ -47,6 +47,7 @@ _RUNS_BETWEEN_COLLECTIONS = 100
 _ALWAYS = (
     "concurrent.futures.thread",
     "concurrent.futures.process",
+    "harness.arenas.real.drive",
     "harness.arenas.real.perform",
     "harness.arenas.real.puppet",
     "harness.arenas.real.stage",
