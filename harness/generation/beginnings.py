@@ -1,4 +1,4 @@
-"""How workers begin: initializers that work, fail, or stand at a gate, perhaps to fail then."""
+"""How workers begin, and how an executor is let go: initializers that work, fail or wait; forgetting."""
 
 from __future__ import annotations
 
@@ -28,11 +28,17 @@ BEGINNINGS: tuple[Ending, ...] = (
 LEAVING: tuple[Ending, ...] = (*BEGINNINGS, Exit(status=0))  # where workers are processes
 
 
+PLAIN: tuple[op.Deed, ...] = ("record", "raise", "query", "add")  # that do not use the executor
 CONDITIONS: tuple[op.ReturnWhen, ...] = ("ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION")
 
 
+def is_kept(machine: ProgramMachine) -> bool:
+    """Whether the executor has not been forgotten."""
+    return "e0" not in machine.composer.progress.gone
+
+
 class Beginnings(ProgramMachine):
-    """Workers that call an initializer before their first task."""
+    """Workers that call an initializer before their first task; executors that are forgotten."""
 
     @initialize(
         workers=st.sampled_from([2, 1, 1, 2, 3]),
@@ -41,7 +47,8 @@ class Beginnings(ProgramMachine):
         without=OFTEN_FALSE,
         gated=st.booleans(),
         ending=WHICH,
-        tasks=st.sampled_from([0, 1, 1, 2, 3]),
+        tasks=st.sampled_from([0, 1, 1, 2, 3, 8]),
+        held=OFTEN_FALSE,
     )
     def begin(  # noqa: PLR0913, PLR0917 - the dimensions of another beginning
         self,
@@ -52,6 +59,7 @@ class Beginnings(ProgramMachine):
         gated: bool,  # noqa: FBT001 - drawn by Hypothesis
         ending: int,
         tasks: int,
+        held: bool,  # noqa: FBT001 - drawn by Hypothesis
     ) -> None:
         """Choose the pool and what its workers do first; submit the first tasks."""
         method: Any = pick(self.shape.starts, start)
@@ -59,8 +67,9 @@ class Beginnings(ProgramMachine):
         first = None if without else self.initializer(gated=gated, ending=ending)
         pool = Pool(workers=workers, start=method, initializer=first)
         self.composer.pools = [self.limited(pool, limit)]
-        for _ in range(tasks):
-            self.composer.submit("e0", self.composer.task(gated=False, ending=Return()))
+        for place in range(workers + tasks if held else tasks):
+            gated = held and place < workers
+            self.composer.submit("e0", self.composer.task(gated=gated, ending=Return()))
 
     def initializer(self, *, gated: bool, ending: int) -> Script | None:
         """What workers do first, if the executor can be told."""
@@ -70,6 +79,26 @@ class Beginnings(ProgramMachine):
         self.composer.closed += gates
         endings = LEAVING if self.shape.dies else BEGINNINGS
         return Script(task="b0", gates=gates, ending=pick(endings, ending))
+
+    @precondition(lambda self: is_kept(self) and self.room())
+    @rule(gated=st.booleans())
+    def submit(self, gated: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Submit a plain task."""
+        self.composer.submit("e0", self.composer.task(gated=gated, ending=Return()))
+
+    @precondition(lambda self: not is_kept(self) or not self.room())
+    @rule()
+    def rest(self) -> None:
+        """Do nothing: Hypothesis needs a step that is always possible."""
+
+    @precondition(is_kept)
+    @rule(quickly=st.booleans(), cancel=st.booleans())
+    def forget(self, quickly: bool, cancel: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Drop the executor, perhaps just after a shutdown that does not wait."""
+        if quickly:
+            cancel = cancel and "cancel_futures" in self.shape.capabilities
+            self.composer.shut_down("e0", wait=False, cancel=cancel)
+        self.composer.add(op.Forget(executor="e0"))
 
     @precondition(has_futures)
     @rule(which=WHICH)
@@ -93,7 +122,7 @@ class Beginnings(ProgramMachine):
     @rule(which=WHICH, deed=WHICH)
     def add_callback(self, which: int, deed: int) -> None:
         """Add a done callback that does something."""
-        self.composer.add_callback(self.future(which), pick(DEEDS, deed))
+        self.composer.add_callback(self.future(which), pick(DEEDS if is_kept(self) else PLAIN, deed))
 
     @precondition(has_futures)
     @rule(mask=MASKS, when=WHICH, hurried=OFTEN_FALSE)
@@ -101,6 +130,7 @@ class Beginnings(ProgramMachine):
         """Wait for some."""
         self.composer.wait(self.some_futures(mask), pick(CONDITIONS, when), "list", hurried=hurried)
 
+    @precondition(is_kept)
     @rule(wait=st.booleans(), cancel=OFTEN_FALSE)
     def shut_down(self, wait: bool, cancel: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Shut down."""

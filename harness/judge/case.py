@@ -327,6 +327,11 @@ class Case:
                 found.setdefault(call.step.executor, []).append(call)
         return found
 
+    def forgotten_since(self, executor: str) -> int:
+        """From when on the client may have no reference to an executor."""
+        calls = [call.begin for call in self.of(op.Forget) if getattr(call.step, "executor", "") == executor]
+        return min(calls, default=FOREVER)
+
     def shut_since(self, executor: str) -> int:
         """From when on a shutdown may have taken effect."""
         return self._shut_since[executor]
@@ -477,6 +482,10 @@ class Case:
         """Whether, as things were left, tasks were in their bodies, and others waited in vain for workers."""
         inside, queued = self._left_waiting(executor)
         return bool(queued) and 0 < len(inside) < self.pools[executor].workers
+
+    def left_queued(self, executor: str) -> bool:
+        """Whether, as things were left, tasks waited in vain for a worker."""
+        return bool(self._left_waiting(executor)[1])
 
     def needs_workers(self, executor: str) -> bool:
         """Whether those in their bodies needed some of those that waited in vain for a worker."""

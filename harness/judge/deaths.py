@@ -34,8 +34,10 @@ def judge_deaths(case: Case, tally: Tally) -> None:
                     tally.hold("BRK-01")
                     if manner != "SIGKILL":
                         tally.hold("BRK-07")
-            processes = [name for left in case.leftovers for name in left.processes]
-            tally.check("BRK-05", not processes, f"workers outlive a pool that broke: {', '.join(processes)}")
+            if case.forgotten_since(executor) == FOREVER:  # else it was not shut down
+                processes = [name for left in case.leftovers for name in left.processes]
+                text = f"workers outlive a pool that broke: {', '.join(processes)}"
+                tally.check("BRK-05", not processes, text)
         _judge_instances(tally, tracks)
 
 

@@ -100,12 +100,26 @@ def _hanging_call(case: Case, step: op.Operation) -> tuple[str, str]:
     return _HANGS.get(type(step), "LIFE-02"), ""
 
 
+def _lost_owner(case: Case) -> str:
+    """The rule that a pool breaks which was forgotten, and left work undone; empty for none."""
+    forgotten = [name for name in case.pools if case.forgotten_since(name) < FOREVER]
+    idle = [name for name in forgotten if case.left_queued(name)]
+    return rule_for_forgotten(case, idle[0]) if idle else ""
+
+
+def rule_for_forgotten(case: Case, executor: str) -> str:
+    """The rule that work is done although nobody keeps the executor: it was shut down before, or was not."""
+    return "SHD-09" if case.shut_since(executor) < case.forgotten_since(executor) else "GC-03"
+
+
 def _short_of_workers(case: Case) -> str:
-    """The rule that a pool with too few workers breaks: failed, worn out or never started; empty for none."""
+    """The rule that a pool with too few workers breaks: failed, worn out, sent away or never started."""
     if any(map(case.raises_at_first, case.pools)):
         return "POOL-06"
     if any(map(case.worn_out, case.pools)):
         return "POOL-07"
+    if rule := _lost_owner(case):
+        return rule
     return "POOL-02" if any(map(case.short_of_workers, case.pools)) else ""
 
 
@@ -196,6 +210,7 @@ def _hanging_read(case: Case, stuck: Call, name: str) -> tuple[str, str]:
         ("PKL-01", track.task.script.argument < 0),
         ("PKL-02", unreturnable and case.subject.kind != "thread" and not worn_out),
         ("POOL-07", worn_out),
+        (rule_for_forgotten(case, track.executor), case.forgotten_since(track.executor) < FOREVER),
         ("POOL-02", case.needs_workers(track.executor)),
         ("RES-13", _lost_its_thread(case, track.executor)),
         ("INV-02", track.task.left < FOREVER),
@@ -230,13 +245,15 @@ def judge_remains(case: Case, tally: Tally) -> None:
     """GC-01, GC-06, GC-07: after everything was shut down and dropped."""
     if not case.complete():
         return
+    forgotten = any(case.forgotten_since(executor) < FOREVER for executor in case.pools)
     if not case.leftovers:
-        tally.hold("GC-01")
+        tally.hold("GC-03" if forgotten else "GC-01")
     for left in case.leftovers:
         parts = [f"thread {name}" for name in left.threads] + [f"process {name}" for name in left.processes]
         parts += [f"{left.descriptors} descriptors"] if left.descriptors else []
         parts += [f"{left.semaphores} semaphores"] if left.semaphores else []
-        tally.blame("GC-01", f"left behind: {', '.join(parts)}", shape=_remains_shape(case))
+        rule = "GC-03" if forgotten else "GC-01"
+        tally.blame(rule, f"left behind: {', '.join(parts)}", shape=_remains_shape(case))
     tally.hold("GC-07", len(case.finalised))
     if not case.uncaught:
         tally.hold("GC-06")

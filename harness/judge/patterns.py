@@ -267,6 +267,14 @@ def a_failing_initializer_met_a_cancelled_future(case: Case, witness: Witness) -
     )
 
 
+def initializer_failed_after_the_pool_was_forgotten(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """An initializer raised when nobody kept its executor any more."""
+    return any(
+        case.raises_at_first(executor) and case.forgotten_since(executor) < beginning.left < FOREVER
+        for executor, beginning in case.beginnings.items()
+    )
+
+
 def a_shutdown_did_not_wait(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
     """A shutdown with ``wait=False`` is part of the program, or a callback that does one."""
     return any(
@@ -331,6 +339,7 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         callback_uses_the_pool_while_it_cancels,
         callback_uses_the_pool_while_it_breaks,
         a_failing_initializer_met_a_cancelled_future,
+        initializer_failed_after_the_pool_was_forgotten,
         a_shutdown_did_not_wait,
         a_worker_had_served_its_tasks,
         a_worker_was_killed_that_had_served_its_tasks,

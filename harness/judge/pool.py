@@ -6,6 +6,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from harness.judge.case import FOREVER, Call, Case, Track
+from harness.judge.life import rule_for_forgotten
 from harness.values import operation as op
 from harness.values.outcome import Facts, Raised, Returned, States, Submitted
 
@@ -114,6 +115,9 @@ def _blame_quiet(case: Case, tally: Tally, quiet: Quiet) -> None:
     elif case.worn_out(quiet.executor):
         text = f"workers have served their tasks, nothing moves, and yet {names} does not start"
         tally.blame("POOL-07", text, shape="idle")
+    elif case.forgotten_since(quiet.executor) < quiet.at:
+        text = f"nobody keeps {quiet.executor}, nothing moves, and yet {names} does not start"
+        tally.blame(rule_for_forgotten(case, quiet.executor), text, shape="idle")
     elif _mapped(case).issuperset(quiet.queued):
         tally.blame("MAP-03", f"map has returned, and nothing moves, and yet {names} does not start")
     elif quiet.held == 0:
@@ -345,7 +349,8 @@ def _judge_cancelling(case: Case, tally: Tally, executor: str, call: Call) -> No
     ran = [track for track in queued if track.task.starts]
     if stretch and len(queued) > spare:
         names = ", ".join(track.task.script.task for track in ran)
-        rule = "SHD-05" if later and shape == "undone" else "SHD-03"
+        dropped = call.end < case.forgotten_since(executor) < FOREVER
+        rule = "SHD-05" if later and shape == "undone" else "SHD-11" if dropped else "SHD-03"
         text = f"{names} were queued behind a prefetch of {spare}, and ran after cancel_futures"
         tally.check(rule, len(ran) <= spare, text, call, *later[:1], shape=shape)
     for track in case.tracks.values():
@@ -377,8 +382,13 @@ def _judge_everything_done(case: Case, tally: Tally, executor: str, calls: list[
         ]
         if reads and not own:
             lost = _story(reads[-1]) in ("cancelled", "broken")
+            dropped = quick[0].end < case.forgotten_since(executor) < FOREVER
             tally.check(
-                "SHD-02", not lost, f"{track.name} was submitted before, and never ran", quick[0], reads[-1]
+                "SHD-09" if dropped else "SHD-02",
+                not lost,
+                f"{track.name} was submitted before, and never ran",
+                quick[0],
+                reads[-1],
             )
 
 

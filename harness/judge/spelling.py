@@ -66,6 +66,8 @@ def spell(step: op.Operation) -> str:  # noqa: C901, PLR0911, PLR0912 - one tabl
             return f"{future}.set_result({mark if value == 'parcel' else f'{value} {mark}'})"
         case op.SetException(future=future, mark=mark, error=error):
             return f"{future}.set_exception({error}({mark}))"
+        case op.Forget(executor=executor):
+            return f"del {executor}"
         case op.Release():
             return "open all gates"
         case op.Census():

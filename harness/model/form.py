@@ -31,6 +31,7 @@ def malformation(program: Program, *, lanes: int = 1) -> str:
     """
     problems = chain(
         _of_lanes(program, lanes),
+        _of_forgetting(program),
         _of_pools(program),
         _of_tasks(program),
         _of_names(program),
@@ -60,6 +61,14 @@ def _of_turns(program: Program) -> Iterator[str]:
         yield "it turns elsewhere, and has several lanes"
     if turns and turns[0].to == "the end" and since_turn(program):
         yield "it goes on after its end"
+
+
+def _of_forgetting(program: Program) -> Iterator[str]:
+    if len(program.lanes) > 1:
+        for lane in program.lanes:
+            for step in lane.operations:
+                if isinstance(step, op.Forget):
+                    yield f"{step.executor} is forgotten, and other lanes may be about to use it"
 
 
 def _of_pools(program: Program) -> Iterator[str]:

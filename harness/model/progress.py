@@ -37,6 +37,7 @@ class Progress:
     futures_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)  # tasks that perhaps never start
     over: set[str] = field(default_factory=set)  # tasks whose end was waited for
+    gone: set[str] = field(default_factory=set)  # executors that nobody can use any more
     closing: set[str] = field(default_factory=set)  # executors that perhaps take no more tasks
     driven: Driven = field(default_factory=Driven)
     drawn: dict[str, int] = field(default_factory=dict)  # how often an iterator was asked for one more
@@ -234,6 +235,8 @@ class Progress:
                 self._doubt(executor, cancelling=cancelling)
             case op.Kill(executor=executor):
                 self._doubt(executor, cancelling=True)
+            case op.Forget(executor=executor):
+                self.gone.add(executor)
             case op.Map(tasks=tasks):
                 self.doubtful.update(tasks)
             case _:
@@ -329,7 +332,7 @@ def _unknown(step: op.Operation, known: Progress) -> str:
         return str(getattr(step, "future", ""))
     if isinstance(step, op.Next | op.Drain | op.Close) and step.iterator not in iterators:
         return step.iterator
-    if getattr(step, "executor", None) not in (None, *known.workers):
+    if getattr(step, "executor", None) not in (None, *known.workers.keys() - known.gone):
         return str(getattr(step, "executor", ""))
     tasks = [task for task in (getattr(step, "task", None), *getattr(step, "tasks", ())) if task is not None]
     strange = [task for task in tasks if task not in known.scripts]

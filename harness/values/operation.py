@@ -282,6 +282,13 @@ class SetException:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Forget:
+    """``del executor``: nobody uses it any more, and it is not shut down in the end."""
+
+    executor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """Open every gate of the program (epilogue)."""
 
@@ -322,6 +329,7 @@ Operation: TypeAlias = (
     | Claim
     | SetResult
     | SetException
+    | Forget
     | Release
     | Census
 )

@@ -15,6 +15,7 @@ from harness.values.operation import (
     Drain,
     End,
     Error,
+    Forget,
     Fresh,
     Litter,
     Map,
@@ -189,9 +190,9 @@ def bare_futures_of(program: Program) -> tuple[str, ...]:
 def epilogue(program: Program) -> tuple[Operation, ...]:
     """What every program ends with: nothing stays closed, unread or unshut.
 
-    Gates open, `map` iterators are drained, executors shut down, bare futures ended if they are not, every
-    outcome is read, references are dropped, and what is left behind is counted. A program that is about the
-    end of its process leaves that to the end; a forked child reads what it submitted itself.
+    Gates open, `map` iterators are drained, executors (but those forgotten) shut down, bare futures ended if
+    they are not, every outcome is read, references are dropped, and what is left behind is counted. A program
+    that is about the end of its process leaves that to the end; a forked child reads what it submitted itself.
     """
     steps: list[Operation] = [Release()]
     if place_of(program) == "a forked child":
@@ -201,8 +202,11 @@ def epilogue(program: Program) -> tuple[Operation, ...]:
         return (*steps, End())
     for lane in program.lanes:
         steps += [Drain(iterator=op.iterator) for op in lane.operations if isinstance(op, Map)]
+    forgotten = _forgotten(program)
     steps += [
-        Shutdown(executor=pool.executor, cancel_futures=_cancels(program, pool)) for pool in program.pools
+        Shutdown(executor=pool.executor, cancel_futures=_cancels(program, pool))
+        for pool in program.pools
+        if pool.executor not in forgotten
     ]
     for future in futures_of(program):
         steps += [
@@ -233,6 +237,11 @@ def first_number(program: Program, lane: int) -> int:
         return 0
     earlier = sum(len(each.operations) for each in program.lanes[:lane])
     return earlier + len(epilogue(program))
+
+
+def _forgotten(program: Program) -> set[str]:
+    """The executors to which the program drops its references, and which it can no longer shut down."""
+    return {step.executor for lane in program.lanes for step in lane.operations if isinstance(step, Forget)}
 
 
 def _cancels(program: Program, pool: Pool) -> bool:

@@ -146,6 +146,18 @@ class Shd10(PlainThreadPool):
             threading.Event().wait()
 
 
+class Shd11(PlainThreadPool):
+    """A shutdown that cancels, and does not wait, puts that off until the client comes back."""
+
+    _put_off = False
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - the documented signature
+        """Shut down; cancel what an earlier call should have cancelled."""
+        now = cancel_futures and wait
+        super().shutdown(wait, cancel_futures=now or self._put_off)
+        self._put_off = cancel_futures and not wait
+
+
 NOTES = {
     "SHD-01": "The first shutdown(wait=True) returns while a task is still being executed.",
     "SHD-02": "shutdown(wait=False) returns only when the tasks are over.",
@@ -155,6 +167,7 @@ NOTES = {
     "SHD-06": "A with block that raises is left without a shutdown: submit goes on, workers stay.",
     "SHD-07": "Shut down unused, it leaves a thread.",
     "SHD-09": "Dropped after shutdown(wait=False), it cancels what is queued.",
+    "SHD-11": "Dropped after shutdown(wait=False, cancel_futures=True), it executes what is queued.",
     "SHD-10": "shutdown(cancel_futures=True) with a task being executed never returns.",
 }
 

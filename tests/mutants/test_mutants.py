@@ -48,7 +48,6 @@ WAITING = {
     "Map05": "virtual time: a real clock cannot prove that the result was there",
     "Asc03": "its rule is a draft",
     "Pool04": "its rule is a draft",
-    "Shd09": "its rule is a draft",
     "Map10": "its rule is a draft",
     "Xop04": "its rule is a draft",
 }
@@ -76,8 +75,10 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealArena]:
 
 # Where to look first; elsewhere in "lifecycle".
 LIKELY = {"WAIT": "waiting", "ASC": "waiting", "MAP": "map", "BRK": "death", "SUB-05": "death"}
-LIKELY |= {"POOL-05": "beginnings", "POOL-06": "beginnings", "Cb10Break": "beginnings"}
 LIKELY |= dict.fromkeys(("FUT-11", "FUT-12", "FUT-13", "FUT-21", "FUT-22", "FUT-23"), "futures")
+LIKELY |= dict.fromkeys(
+    ("POOL-05", "POOL-06", "Cb10Break", "GC-03", "SHD-09", "SHD-11", "POOL-10", "SUB-10"), "beginnings"
+)
 
 
 def themes(mutant: Mutant, subject: Subject) -> list[str]:

@@ -313,6 +313,18 @@ def stay() -> None:
         parent.join()
 
 
+class Gc03(PlainThreadPool):
+    """Is kept by others than its clients, so that nobody sends its workers home."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the base class checks them
+        """Make a pool that stays."""
+        super().__init__(*args, **kwargs)
+        KEPT.append(self)
+
+
+KEPT: list[PlainThreadPool] = []
+
+
 class Gc06(PlainThreadPool):
     """A thread of it ends with an exception that nobody handles, when it is shut down."""
 
@@ -345,6 +357,7 @@ NOTES = {
     "LIFE-01": "cancel() on a running future ends the client process with status 0.",
     "LIFE-02": "cancel() on a cancelled future never returns.",
     "GC-01": "A descriptor for each used executor stays open.",
+    "GC-03": "Forgotten, it leaves its idle threads behind.",
     "GC-06": "shutdown of a used executor prints the traceback of a background thread.",
 }
 

@@ -85,27 +85,30 @@ def _leave_litter(stage: Stage, step: op.Litter) -> Outcome:
 def _missing(stage: Stage, step: op.Operation) -> str:
     """A symbol that stands for nothing, because the call that should have made it raised."""
     kind: type = type(step)
-    future, futures, iterator = _needs(kind)
+    future, futures, iterator, executor = _needs(kind)
     if isinstance(step, op.Fresh):
         return "" if step.like in stage.futures else step.like
     if future and step.future not in stage.futures:  # type: ignore[union-attr]  # it has one
         return step.future  # type: ignore[union-attr]  # as above
     if iterator and step.iterator not in stage.iterators:  # type: ignore[union-attr]  # as above
         return step.iterator  # type: ignore[union-attr]  # as above
+    if executor and step.executor not in (None, *stage.executors):  # type: ignore[union-attr]  # as above
+        return str(step.executor)  # type: ignore[union-attr]  # as above
     if futures:
         return next((name for name in step.futures if name not in stage.futures), "")  # type: ignore[union-attr]
     return ""
 
 
 @functools.cache
-def _needs(kind: type) -> tuple[bool, bool, bool]:
-    """Whether operations of a kind need a future, several, or an iterator to be there."""
+def _needs(kind: type) -> tuple[bool, bool, bool, bool]:
+    """Whether operations of a kind need a future, several, an iterator, or an executor to be there."""
     names = {each.name for each in fields(kind)}
     makes_iterator = kind in (op.Map, op.AsCompleted)
     return (
         "future" in names and kind is not op.Submit,
         "futures" in names,
         "iterator" in names and not makes_iterator,
+        "executor" in names,
     )
 
 
@@ -386,6 +389,11 @@ def _open(stage: Stage, step: op.Open) -> Outcome:
     return NOTHING
 
 
+def _forget(stage: Stage, step: op.Forget) -> Outcome:
+    stage.forget(step.executor)
+    return NOTHING
+
+
 def _release(stage: Stage, _step: op.Release) -> Outcome:
     stage.open_all_gates()
     return NOTHING
@@ -487,6 +495,7 @@ _ACTS: dict[type, Callable[[Stage, Any], Outcome]] = {
     op.Enter: _enter,
     op.Leave: _leave,
     op.Open: _open,
+    op.Forget: _forget,
     op.Release: _release,
     op.Kill: _kill,
     op.Construct: _construct,

@@ -114,6 +114,12 @@ class Stage:
                 beginning = None if first is None else self.ticket(first.task, pool.executor, "plain")
                 self.executors[pool.executor] = self.blueprint.build(pool, beginning)
 
+    def forget(self, executor: str) -> None:
+        """Let go of an executor, also in the frames that exceptions have kept."""
+        for error in self._errors:
+            error.__traceback__ = None
+        del self.executors[executor]
+
     def drop_everything(self) -> list[weakref.ref[Any]]:
         """Let go of every live object; weak references to the executors remain."""
         shadows = []
