@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from harness.check.replay import replay, replay_course, unfair
 from harness.check.resolve import STANDARD, peers_of, resolve, shape_of
 from harness.check.search import Search
 from harness.check.trial import RealTrial, SimulatedTrial, SteeredTrial
-from harness.generation.themes import themes_for
+from harness.generation.themes import SMALL, themes_for
 from harness.plugin import executors, flag, option, random_seed
 from harness.progress import Progress
 from harness.report.failure import failure_text, replay_text
@@ -268,14 +268,17 @@ class Workshop:
                 arena = self._venues.steered(self._plan.granularity)
                 return SteeredTrial(arena, job.subject, self.patience, seed=self.seed)
             case "simulated":
-                return self._simulated_trial(job.subject)
+                return self._simulated_trial(job.subject, fine=job.theme in SMALL)
 
     def _real_trial(self, subject: Subject) -> RealTrial:
         return RealTrial(self._venues.real, subject, self.patience)
 
-    def _simulated_trial(self, subject: Subject) -> SimulatedTrial:
+    def _simulated_trial(self, subject: Subject, *, fine: bool = False) -> SimulatedTrial:
+        """The simulated arena; at its finest granularity for what is small, unless another was asked for."""
         steered = self._venues.steered if self._confirms else None
-        return SimulatedTrial(self._venues.simulated, subject, self._plan, steered)
+        finest = fine and not option(self._config, "executor-granularity")
+        plan = replace(self._plan, granularity="access") if finest else self._plan
+        return SimulatedTrial(self._venues.simulated, subject, plan, steered)
 
     def _comparing(self, subject: Subject) -> Peers:
         return Peers(

@@ -164,7 +164,7 @@ class ProgramMachine(RuleBasedStateMachine):
         """Whether another task fits in."""
         return len(self.composer.scripts) < FEW
 
-    @precondition(room)
+    @precondition(lambda self: self.room())
     @rule(gated=st.booleans(), which=WHICH)
     def submit(self, gated: bool, which: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Submit a plain task."""

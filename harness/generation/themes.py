@@ -8,6 +8,7 @@ from harness.generation.beginnings import Beginnings
 from harness.generation.endings import Endings
 from harness.generation.futures import Futures
 from harness.generation.machines import Death, Lanes, Lifecycle, Mapping, ProgramMachine, Waiting
+from harness.generation.pairs import Pairs
 
 if TYPE_CHECKING:
     from harness.generation.composer import Shape
@@ -21,15 +22,24 @@ THEMES: dict[str, type[ProgramMachine]] = {
     "endings": Endings,
     "beginnings": Beginnings,
     "futures": Futures,
+    "pairs": Pairs,
 }
 """The themes by name, in the order in which they run."""
 
-LATER: Final[frozenset[str]] = frozenset({"endings", "beginnings", "futures"})
+LATER: Final[frozenset[str]] = frozenset({"endings", "beginnings", "futures", "pairs"})
 """The themes that a quick run has no time for."""
+
+SMALL: Final[frozenset[str]] = frozenset({"pairs"})
+"""The themes of programs so small that they can be interrupted nearly everywhere."""
 
 
 def themes_for(shape: Shape, *, later: bool = True) -> list[str]:
     """The themes that make sense for a subject, with or without the `LATER` ones."""
-    fitting = (("death", shape.dies), ("lanes", shape.lanes > 1), ("endings", shape.leaves))
+    fitting = (
+        ("death", shape.dies),
+        ("lanes", shape.lanes > 1),
+        ("endings", shape.leaves),
+        ("pairs", shape.lanes > 1),
+    )
     unfit = {name for name, fits in fitting if not fits} | (frozenset() if later else LATER)
     return [name for name in THEMES if name not in unfit]

@@ -13,11 +13,12 @@ from harness.values import operation as op
 from harness.values.outcome import Drained, Raised, Returned, Struck, Submitted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from harness.values.verdict import Witness
 
 _TRIPPED = (("AssertionError", ""), ("RuntimeError", "release unlocked lock"))  # what `Thread.join` may raise
+_TAKEN_AWAY = tuple(f"'NoneType' object has no attribute '{name}'" for name in ("join", "close", "wakeup"))
 _PIPE = 1 << 16  # bytes a pipe holds: a larger result is written in several pieces
 
 
@@ -127,15 +128,25 @@ def _returns_early(case: Case, executor: str, shutdown: Call) -> bool:
 
 def another_client_was_joining(case: Case, witness: Witness) -> bool:
     """A shutdown that waits failed in `Thread.join` while another client's waited for the same threads."""
+    return any((error.error, error.message) in _TRIPPED for error in _met_another_shutdown(case, witness))
+
+
+def another_client_was_shutting_down(case: Case, witness: Witness) -> bool:
+    """A shutdown found None where it had just looked, while another client's took away what there was."""
     return any(
-        isinstance(call.outcome, Raised)
-        and (call.outcome.error, call.outcome.message) in _TRIPPED
-        and other.lane != call.lane
-        and other.begin < call.end
-        and call.begin < other.end
-        for call in _calls(case, witness)
-        for other in case.shutdowns(getattr(call.step, "executor", ""))
+        error.error == "AttributeError" and error.message in _TAKEN_AWAY
+        for error in _met_another_shutdown(case, witness)
     )
+
+
+def _met_another_shutdown(case: Case, witness: Witness) -> Iterator[Raised]:
+    """What the shutdowns of the witness raised that another client's overlapped."""
+    for call in _calls(case, witness):
+        others = case.shutdowns(getattr(call.step, "executor", ""))
+        if isinstance(call.outcome, Raised) and any(
+            other.lane != call.lane and other.begin < call.end and call.begin < other.end for other in others
+        ):
+            yield call.outcome
 
 
 def later_shutdown_forgot_to_cancel(case: Case, witness: Witness) -> bool:
@@ -333,6 +344,7 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         all_were_done_before_the_first_step,
         earlier_shutdown_did_not_wait,
         another_client_was_joining,
+        another_client_was_shutting_down,
         later_shutdown_forgot_to_cancel,
         cancelling_took_effect_late,
         missed_future_was_cancelled_by_a_shutdown,
