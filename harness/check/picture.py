@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from harness.judge.case import Case
 from harness.judge.spelling import answer, spell
 from harness.values.history import CalledBack, Finished, Started
-from harness.values.program import Return, initializers_of
+from harness.values.program import UNLOADABLE, UNPICKLABLE, Return, initializers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,14 +84,16 @@ def _pool(pool: Pool) -> str:
     return text
 
 
+_ARGUMENTS = {UNPICKLABLE: "cannot be pickled", UNLOADABLE: "cannot be unpickled"}
+
+
 def _script(script: Script) -> str:
     """What a task does, if that is worth a line."""
     parts = [f"waits at {', '.join(script.gates)}"] if script.gates else []
     parts += [f"opens {', '.join(script.opens)}"] if script.opens else []
     if script.argument:
         parts.append(
-            "gets an argument that "
-            + ("cannot be pickled" if script.argument < 0 else f"has {script.argument} bytes")
+            "gets an argument that " + _ARGUMENTS.get(script.argument, f"has {script.argument} bytes")
         )
     ending = script.ending
     kind = type(ending).__name__.lower()

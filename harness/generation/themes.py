@@ -9,6 +9,7 @@ from harness.generation.endings import Endings
 from harness.generation.futures import Futures
 from harness.generation.machines import Death, Lanes, Lifecycle, Mapping, ProgramMachine, Waiting
 from harness.generation.pairs import Pairs
+from harness.generation.payloads import Payloads
 
 if TYPE_CHECKING:
     from harness.generation.composer import Shape
@@ -23,10 +24,11 @@ THEMES: dict[str, type[ProgramMachine]] = {
     "beginnings": Beginnings,
     "futures": Futures,
     "pairs": Pairs,
+    "payloads": Payloads,
 }
 """The themes by name, in the order in which they run."""
 
-LATER: Final[frozenset[str]] = frozenset({"endings", "beginnings", "futures", "pairs"})
+LATER: Final[frozenset[str]] = frozenset({"endings", "beginnings", "futures", "pairs", "payloads"})
 """The themes that a quick run has no time for."""
 
 SMALL: Final[frozenset[str]] = frozenset({"pairs"})
@@ -40,6 +42,7 @@ def themes_for(shape: Shape, *, later: bool = True) -> list[str]:
         ("lanes", shape.lanes > 1),
         ("endings", shape.leaves),
         ("pairs", shape.lanes > 1),
+        ("payloads", shape.lanes == 1),
     )
     unfit = {name for name, fits in fitting if not fits} | (frozenset() if later else LATER)
     return [name for name in THEMES if name not in unfit]

@@ -369,6 +369,30 @@ class Case:
 
     @functools.cached_property
     def deaths(self) -> dict[str, int]:
+        """From when on workers of each executor may be dead, or the pool may be broken all the same."""
+        found = dict(self.killed)
+        for track in self.tracks.values():
+            executor, script = track.executor, track.task.script
+            if script.strains and self.subject.kind != "thread" and executor in self._told_broken:
+                since = track.submitted if script.argument < 0 else track.task.began
+                found[executor] = min(found[executor], since)
+        return found
+
+    @functools.cached_property
+    def _told_broken(self) -> set[str]:
+        """The executors of which some call was told that they are broken."""
+        found = set()
+        for call in self.calls:
+            error = call.outcome.error if isinstance(call.outcome, Returned) else call.outcome
+            error = error.end if isinstance(error, Drained) else error
+            if isinstance(error, Raised) and error.breaks:
+                name = getattr(call.step, "future", "")
+                owner = self.tracks[name].executor if name in self.tracks else next(iter(self.pools))
+                found.add(str(getattr(call.step, "executor", owner)))
+        return found
+
+    @functools.cached_property
+    def killed(self) -> dict[str, int]:
         """From when on workers of each executor may be dead, or break it because their initializer fails."""
         found = dict.fromkeys(self.pools, FOREVER)
         for call in self.calls:

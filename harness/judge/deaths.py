@@ -1,4 +1,4 @@
-"""BRK and PKL rules: workers that die, and what cannot cross the process boundary."""
+"""BRK rules: workers that die."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from harness.values.program import Exit
 if TYPE_CHECKING:
     from harness.judge.tally import Tally
 
-_LARGE = 1 << 16  # bytes; more than a pipe takes at once
-
 
 def judge_deaths(case: Case, tally: Tally) -> None:
     """BRK-01 to BRK-03, BRK-05, BRK-07, BRK-11, BRK-14."""
-    for executor, since in case.deaths.items():
+    for executor, since in case.killed.items():
         if since == FOREVER or case.raises_at_first(executor):
             continue
         tracks = [track for track in case.tracks.values() if track.executor == executor]
@@ -84,7 +82,10 @@ def _judge_kept(case: Case, tally: Tally, track: Track, since: int) -> None:
         if isinstance(call.step, op.Result) and call.ours and call.answered:
             rule = "BRK-11" if cancelled else "BRK-03"
             tally.check(
-                rule, not _broken(call.outcome), f"{track.name} was done before the worker died", call
+                rule,
+                not tells_of_a_break(call.outcome),
+                f"{track.name} was done before the worker died",
+                call,
             )
 
 
@@ -98,7 +99,7 @@ def _judge_broken(
     killer = victims[name]
     for call in track.calls:
         if isinstance(call.step, op.Result) and call.ours and call.answered:
-            right = _broken(call.outcome)
+            right = tells_of_a_break(call.outcome)
             text = f"the worker of {name} died ({manner}), and its future does not fail with BrokenExecutor"
             evidence = [call] if killer is None else [killer, call]
             tally.check("BRK-02", right, text, *evidence, future=track.name)
@@ -106,9 +107,10 @@ def _judge_broken(
                 tally.check("BRK-07", right, text, *evidence, future=track.name)
 
 
-def _broken(outcome: Outcome | None) -> bool:
+def tells_of_a_break(outcome: Outcome | None) -> bool:
+    """Whether a call was told, by what it raised or by what it returned, that the pool is broken."""
     error = outcome.error if isinstance(outcome, Returned) else outcome
-    return isinstance(error, Raised) and "BrokenExecutor" in error.bases
+    return isinstance(error, Raised) and error.breaks
 
 
 def _judge_instances(tally: Tally, tracks: list[Track]) -> None:
@@ -117,12 +119,7 @@ def _judge_instances(tally: Tally, tracks: list[Track]) -> None:
     for track in tracks:
         for call in track.calls:
             error = call.outcome.error if isinstance(call.outcome, Returned) else None
-            if (
-                isinstance(call.step, op.Error)
-                and call.ours
-                and error is not None
-                and "BrokenExecutor" in error.bases
-            ):
+            if isinstance(call.step, op.Error) and call.ours and error is not None and error.breaks:
                 other = owners.setdefault(error.serial, call)
                 if other is not call:
                     tally.blame(
@@ -131,31 +128,3 @@ def _judge_instances(tally: Tally, tracks: list[Track]) -> None:
                     return
     if len(owners) > 1:
         tally.hold("BRK-14")
-
-
-def judge_pickling(case: Case, tally: Tally) -> None:
-    """PKL-01, PKL-02, PKL-06, PKL-09: what cannot be pickled fails its own future; what is large arrives."""
-    if case.subject.kind == "thread":
-        return
-    for track in case.tracks.values():
-        script = track.task.script
-        unsendable = script.argument < 0
-        unreturnable = getattr(script.ending, "gift", "") == "unpicklable" and track.task.left < FOREVER
-        disturbed = case.deaths[track.executor] < FOREVER or case.cancelling_since(track.executor) < FOREVER
-        if script.argument >= _LARGE and track.task.starts:
-            intact = all(start.intact for start in track.task.starts)
-            tally.check("PKL-06", intact, f"{script.task} got a damaged argument of {script.argument} bytes")
-        if disturbed or case.cancelled_since[track.name] < FOREVER or not (unsendable or unreturnable):
-            continue
-        rule, what = ("PKL-01", "argument") if unsendable else ("PKL-02", "result")
-        for call in track.calls:
-            if isinstance(call.step, op.Result) and call.ours and call.answered:
-                failed = isinstance(call.outcome, Raised) and not _broken(call.outcome)
-                tally.check(
-                    rule, failed, f"the {what} of {script.task} cannot be pickled", call, future=track.name
-                )
-                if failed and isinstance(call.outcome, Raised):
-                    right = "refuses to be pickled" in call.outcome.message
-                    tally.check(
-                        "PKL-09", right, "another error than that of the pickling", call, future=track.name
-                    )

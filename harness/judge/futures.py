@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING
 from harness.judge.case import FOREVER, Call, Case, Track, timed_out
 from harness.values import operation as op
 from harness.values.outcome import Outcome, Raised, Returned, States, Submitted
-from harness.values.program import Raise, Return
+from harness.values.program import FALSY, Raise, Return
 
 if TYPE_CHECKING:
     from harness.judge.tally import Tally
 
 _SECOND = 1_000_000_000
 _OWN_STATES = {"TimeoutError", "CancelledError"}
-_LEAVING = {"SystemExit", "KeyboardInterrupt"}
-_ERROR_NAMES = {"Falsy": "FalsyError", "Chained": "ValueError"}
+_LEAVING = {"SystemExit", "KeyboardInterrupt", "GeneratorExit"}
+_ERROR_NAMES = {
+    "Chained": "ValueError",
+    **{
+        fault: f"{fault}Error"
+        for fault in (*FALSY, "Undecided", "Unequal", "Unprintable", "Unpicklable", "Unloadable")
+    },
+}
 
 
 def judge_executions(case: Case, tally: Tally) -> None:
@@ -120,7 +126,9 @@ def _judge_read(case: Case, tally: Tally, track: Track, call: Call) -> None:
         cancelled = isinstance(outcome, Raised) and "CancelledError" in outcome.bases
         tally.check("RES-04", cancelled, "a cancelled future gives something else than CancelledError", call)
         return
-    if track.task.left == FOREVER or _is_broken(outcome) or track.task.script.argument < 0:
+    if track.task.left == FOREVER or _is_broken(outcome):
+        return
+    if track.task.script.argument < 0 or (track.task.script.obstacle and case.subject.kind != "thread"):
         return
     own = getattr(track.task.script.ending, "error", "") == "CancelledError"
     if isinstance(outcome, Raised) and "CancelledError" in outcome.bases and outcome.task is None and not own:
@@ -136,13 +144,13 @@ def _judge_read(case: Case, tally: Tally, track: Track, call: Call) -> None:
 
 def _is_broken(outcome: Outcome) -> bool:
     error = outcome.error if isinstance(outcome, Returned) else outcome
-    return isinstance(error, Raised) and "BrokenExecutor" in error.bases
+    return isinstance(error, Raised) and error.breaks
 
 
 def _judge_value(case: Case, tally: Tally, track: Track, call: Call) -> None:
     """RES-01, RES-03, RES-15, RES-16, INV-03: the task returned something."""
     ending, outcome, name = track.task.script.ending, call.outcome, track.task.script.task
-    if not isinstance(ending, Return) or (ending.gift == "unpicklable" and case.subject.kind != "thread"):
+    if not isinstance(ending, Return):
         return
     if isinstance(call.step, op.Error):
         clean = isinstance(outcome, Returned) and outcome.value == "None"
@@ -174,6 +182,7 @@ def _expected(ending: Return, task: str) -> str:
         "future": f"Future of {task}",
         "generator": f"generator of {task}",
         "unpicklable": f"Unpicklable of {task}",
+        "unloadable": f"Unloadable of {task}",
     }[ending.gift]
 
 
@@ -185,7 +194,7 @@ def _judge_error(case: Case, tally: Tally, track: Track, call: Call, name: str) 
     right = (
         isinstance(error, Raised) and error.error == name and error.task == task and error.same is not False
     )
-    if name == "FalsyError":
+    if name.removesuffix("Error") in FALSY:
         rule = "RES-11"
     elif name in _OWN_STATES:
         rule = "RES-12"

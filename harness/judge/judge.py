@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from harness.judge.beginnings import judge_beginnings
 from harness.judge.callbacks import judge_callbacks
 from harness.judge.case import FOREVER, Case
-from harness.judge.deaths import judge_deaths, judge_pickling
+from harness.judge.deaths import judge_deaths
 from harness.judge.driven import judge_driven
 from harness.judge.endings import judge_endings
 from harness.judge.futures import judge_exclusion, judge_executions, judge_outcomes
 from harness.judge.life import judge_remains, judge_survival
 from harness.judge.mapping import judge_maps
+from harness.judge.pickling import judge_pickling
 from harness.judge.pool import (
     judge_construction,
     judge_counts,

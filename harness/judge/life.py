@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from harness.judge.case import FOREVER, Call, Case
 from harness.judge.deaths import manner_of_death
 from harness.judge.endings import hang_rule
+from harness.judge.pickling import RULES
 from harness.values import operation as op
+from harness.values.program import UNPICKLABLE
 
 if TYPE_CHECKING:
     from harness.judge.tally import Tally
@@ -138,13 +140,14 @@ def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]
         return "POOL-06", ""
     earlier = [call for call in case.shutdowns(executor) if call.end < stuck.begin and call.answered]
     shut = case.shut_since(executor)
-    if case.deaths[executor] < FOREVER:
-        late = shut <= case.deaths[executor]
+    if case.killed[executor] < FOREVER:
+        late = shut <= case.killed[executor]
         shape = "killed after shutdown" if late else _cancelled_shape(case, executor)
         return _death_rule(case, executor, "BRK-05"), shape
     unsendable = _something_unsendable(case, executor)
     explanations = (
         ("POOL-07", case.worn_out(executor) and not unsendable),
+        ("PKL-08", _strained(case, executor)),
         ("SHD-04", bool(earlier)),
         ("SHD-10", bool(getattr(stuck.step, "cancel_futures", False))),
         ("SHD-02", not getattr(stuck.step, "wait", True)),
@@ -164,7 +167,18 @@ def _lost_its_thread(case: Case, executor: str) -> bool:
 def _something_unsendable(case: Case, executor: str) -> bool:
     """Whether this executor was given something that cannot be pickled, which may harm the rest."""
     return case.subject.kind != "thread" and any(
-        track.task.script.argument < 0 for track in case.tracks.values() if track.executor == executor
+        track.task.script.argument == UNPICKLABLE
+        for track in case.tracks.values()
+        if track.executor == executor
+    )
+
+
+def _strained(case: Case, executor: str) -> bool:
+    """Whether this executor met something that fails at a step of pickling at which pools may break."""
+    return case.subject.kind != "thread" and any(
+        track.task.script.strains and (track.task.script.argument < 0 or track.task.left < FOREVER)
+        for track in case.tracks.values()
+        if track.executor == executor
     )
 
 
@@ -200,15 +214,18 @@ def _hanging_read(case: Case, stuck: Call, name: str) -> tuple[str, str]:
         return "RES-04", ""
     if case.raises_at_first(track.executor):
         return "POOL-06", ""
-    if case.deaths[track.executor] < FOREVER:
-        shut = case.shut_since(track.executor) <= case.deaths[track.executor]
+    if case.killed[track.executor] < FOREVER:
+        shut = case.shut_since(track.executor) <= case.killed[track.executor]
         shape = "killed after shutdown" if shut else _cancelled_shape(case, track.executor)
         return _death_rule(case, track.executor, "BRK-01"), shape
-    unreturnable = getattr(track.task.script.ending, "gift", "") == "unpicklable"
+    obstacle = track.task.script.obstacle if case.subject.kind != "thread" else ""
+    came_to_it = track.task.script.argument < 0 or track.task.left < FOREVER
     worn_out = case.worn_out(track.executor)
     explanations = (
-        ("PKL-01", track.task.script.argument < 0),
-        ("PKL-02", unreturnable and case.subject.kind != "thread" and not worn_out),
+        ("PKL-01", track.task.script.argument == UNPICKLABLE),
+        ("PKL-02", obstacle == "result" and not worn_out),
+        (RULES[obstacle][0] if obstacle else "", bool(obstacle) and came_to_it and not worn_out),
+        ("PKL-08", _strained(case, track.executor) and not worn_out),
         ("POOL-07", worn_out),
         (rule_for_forgotten(case, track.executor), case.forgotten_since(track.executor) < FOREVER),
         ("POOL-02", case.needs_workers(track.executor)),
@@ -267,6 +284,6 @@ def judge_remains(case: Case, tally: Tally) -> None:
 
 def _remains_shape(case: Case) -> str:
     killed_late = any(
-        case.shut_since(executor) <= since for executor, since in case.deaths.items() if since < FOREVER
+        case.shut_since(executor) <= since for executor, since in case.killed.items() if since < FOREVER
     )
     return "killed after shutdown" if killed_late else ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.judge.case import FOREVER, Call, Case
 from harness.values import operation as op
 from harness.values.outcome import Drained, Raised, Returned, Struck, Submitted
+from harness.values.program import FALSY, UNPICKLABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _TRIPPED = (("AssertionError", ""), ("RuntimeError", "release unlocked lock"))  # what `Thread.join` may raise
 _TAKEN_AWAY = tuple(f"'NoneType' object has no attribute '{name}'" for name in ("join", "close", "wakeup"))
+_UNDECIDED = "this exception is neither true nor false"
 _PIPE = 1 << 16  # bytes a pipe holds: a larger result is written in several pieces
 
 
@@ -86,7 +88,7 @@ def _reads_without_the_falsy(case: Case, witness: Witness) -> list[Call]:
         if isinstance(call.step, op.Result | op.Error)
         and isinstance(call.outcome, Returned)
         and call.outcome.value == "None"
-        and getattr(case.tracks[call.step.future].task.script.ending, "error", "") == "Falsy"
+        and getattr(case.tracks[call.step.future].task.script.ending, "error", "") in FALSY
     ]
 
 
@@ -187,7 +189,7 @@ def _break_seen(case: Case, executor: str) -> int:
     stamps = [FOREVER]
     for call in case.calls:
         outcome = call.outcome.error if isinstance(call.outcome, Returned) else call.outcome
-        if isinstance(outcome, Raised) and "BrokenExecutor" in outcome.bases:
+        if isinstance(outcome, Raised) and outcome.breaks:
             track = case.tracks.get(getattr(call.step, "future", ""))
             if getattr(call.step, "executor", track.executor if track else "") == executor:
                 stamps.append(call.end)
@@ -227,7 +229,47 @@ def submitted_after_a_death(case: Case, witness: Witness) -> bool:  # noqa: ARG0
 
 def something_unpicklable_was_submitted(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
     """A task whose argument cannot be pickled was accepted."""
-    return any(track.task.script.argument < 0 for track in case.tracks.values())
+    return any(track.task.script.argument == UNPICKLABLE for track in case.tracks.values())
+
+
+def an_argument_did_not_load(case: Case, witness: Witness) -> bool:
+    """The pool broke, though no worker was killed, after an argument that a worker cannot unpickle."""
+    return _broke_by(case, witness, "unloadable argument")
+
+
+def an_outcome_did_not_load(case: Case, witness: Witness) -> bool:
+    """The pool broke, though no worker was killed, after an outcome that the client cannot unpickle."""
+    return _broke_by(case, witness, "unloadable result", "exception")
+
+
+def _broke_by(case: Case, witness: Witness, *obstacles: str) -> bool:
+    """Whether a pool broke that met such an obstacle."""
+    steps = [call.step for call in _calls(case, witness)]
+    pools = {getattr(step, "executor", "") for step in steps}
+    pools |= {case.tracks[name].executor for name in witness.futures if name in case.tracks}
+    return witness.shape == "broken" and any(
+        track.task.script.obstacle in obstacles and case.killed[track.executor] == FOREVER
+        for track in case.tracks.values()
+        if track.executor in pools
+    )
+
+
+def exception_refuses_to_be_asked(case: Case, witness: Witness) -> bool:
+    """The task raised an exception that cannot be asked whether it is true, and was asked."""
+    return any(
+        getattr(case.tracks[name].task.script.ending, "error", "") == "Undecided"
+        and (
+            _asked(call)
+            or any(_UNDECIDED in event.trouble for event in case.callbacks if event.future == name)
+        )
+        for call in _calls(case, witness)
+        for name in [getattr(call.step, "future", "")]
+        if name in case.tracks
+    )
+
+
+def _asked(call: Call) -> bool:
+    return isinstance(call.outcome, Raised) and call.outcome.message == _UNDECIDED
 
 
 def work_items_changed_under_the_manager(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
@@ -360,6 +402,9 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         worker_died_while_sending,
         submitted_after_a_death,
         something_unpicklable_was_submitted,
+        an_argument_did_not_load,
+        an_outcome_did_not_load,
+        exception_refuses_to_be_asked,
         work_items_changed_under_the_manager,
         shutdown_cancels_futures,
         worker_was_idle_once,

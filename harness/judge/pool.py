@@ -9,6 +9,7 @@ from harness.judge.case import FOREVER, Call, Case, Track
 from harness.judge.life import rule_for_forgotten
 from harness.values import operation as op
 from harness.values.outcome import Facts, Raised, Returned, States, Submitted
+from harness.values.program import FALSY
 
 if TYPE_CHECKING:
     from harness.judge.tally import Tally
@@ -31,7 +32,7 @@ def judge_submits(case: Case, tally: Tally) -> None:
         if shut:
             _judge_late(case, tally, call, step)
         elif broken:
-            right = isinstance(call.outcome, Raised) and "BrokenExecutor" in call.outcome.bases
+            right = isinstance(call.outcome, Raised) and call.outcome.breaks
             if case.raises_at_first(executor):
                 tally.check("POOL-06", right, "an initializer failed, and submit does not say so", call)
             if case.subject.death == "breaks":
@@ -72,7 +73,7 @@ def _seen_broken(case: Case, executor: str) -> int:
         if track.executor == executor:
             for call in track.calls:
                 error = call.outcome.error if isinstance(call.outcome, Returned) else call.outcome
-                if isinstance(error, Raised) and "BrokenExecutor" in error.bases:
+                if isinstance(error, Raised) and error.breaks:
                     stamps.append(call.end)
     return min(stamps)
 
@@ -110,11 +111,11 @@ def _blame_quiet(case: Case, tally: Tally, quiet: Quiet) -> None:
         return  # who is to begin, and in how many workers at once, is not promised
     names = ", ".join(quiet.queued)
     left = case.left_by_exception(quiet.executor)
-    if left:
-        tally.blame("RES-13", f"{left} raised to leave its thread, and now {names} does not start")
-    elif case.worn_out(quiet.executor):
+    if case.worn_out(quiet.executor):
         text = f"workers have served their tasks, nothing moves, and yet {names} does not start"
         tally.blame("POOL-07", text, shape="idle")
+    elif left:
+        tally.blame("RES-13", f"{left} raised to leave its thread, and now {names} does not start")
     elif case.forgotten_since(quiet.executor) < quiet.at:
         text = f"nobody keeps {quiet.executor}, nothing moves, and yet {names} does not start"
         tally.blame(rule_for_forgotten(case, quiet.executor), text, shape="idle")
@@ -220,8 +221,8 @@ def _judge_one_ending(case: Case, tally: Tally, track: Track) -> None:
     result, error, states = kinds.get(op.Result), kinds.get(op.Error), kinds.get(op.Observe)
     if result is None or error is None or states is None or not isinstance(states.outcome, States):
         return
-    if getattr(track.task.script.ending, "error", "") == "Falsy":
-        return  # RES-11 judges what becomes of it
+    if getattr(track.task.script.ending, "error", "") in (*FALSY, "Undecided"):
+        return  # RES-11 and RES-02 judge what becomes of it
     told = _story(result), _story(error)
     if states.outcome.seen[-1][2] != "1":
         return  # not done yet when it was asked: that is judged elsewhere
@@ -242,7 +243,7 @@ def _story(call: Call) -> str:
     if isinstance(error, Raised):
         if "CancelledError" in error.bases and error.task is None:
             return "cancelled"
-        return "broken" if "BrokenExecutor" in error.bases else "raised"
+        return "broken" if error.breaks else "raised"
     return "returned"
 
 

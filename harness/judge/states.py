@@ -362,7 +362,7 @@ def answers_of(call: Call, track: Track) -> tuple[str, ...]:
 def _ending(outcome: object, task: str) -> str:
     """How a read ended."""
     if isinstance(outcome, Returned) and outcome.error is not None:
-        return "broken" if "BrokenExecutor" in outcome.error.bases else "outcome"
+        return "broken" if outcome.error.breaks else "outcome"
     if isinstance(outcome, Raised):
         if outcome.task == task:
             return "outcome"
@@ -370,7 +370,7 @@ def _ending(outcome: object, task: str) -> str:
             return "timeout"
         if "CancelledError" in outcome.bases:
             return "cancelled"
-        if "BrokenExecutor" in outcome.bases:
+        if outcome.breaks:
             return "broken"
     return "outcome"
 

@@ -128,9 +128,8 @@ def _returns(case: Case, name: str) -> bool:
     track = case.tracks[name]
     if case.cancelled_since[name] < FOREVER:
         return True
-    ending = track.task.script.ending
-    unsendable = getattr(ending, "gift", "") == "unpicklable"
-    return not isinstance(ending, Raise) and not unsendable
+    script = track.task.script
+    return not isinstance(script.ending, Raise) and not script.obstacle
 
 
 def _done_before(case: Case, name: str, call: Call) -> bool:

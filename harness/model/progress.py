@@ -262,7 +262,7 @@ class Progress:
         script = self.scripts.get(task)
         if script is None:
             return
-        if isinstance(script.ending, Exit):  # its worker dies, and perhaps others with it
+        if isinstance(script.ending, Exit) or script.strains:  # its worker dies, and perhaps others with it
             self._doubt(executor, cancelling=True)
         if executor in self.closing or script.argument < 0:
             self.doubtful.add(task)

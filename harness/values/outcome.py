@@ -26,6 +26,11 @@ class Raised:
     remote: bool = False
     chained: bool = False
 
+    @property
+    def breaks(self) -> bool:
+        """Whether it tells of a broken pool; a task may raise the same class for itself."""
+        return "BrokenExecutor" in self.bases and self.task is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned:

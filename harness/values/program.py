@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from harness.values.codec import decode, encode
 from harness.values.operation import (
@@ -31,17 +31,35 @@ from harness.values.operation import (
     Turn,
 )
 
-Gift: TypeAlias = Literal["parcel", "none", "exception", "future", "generator", "unpicklable"]
+Gift: TypeAlias = Literal[
+    "parcel", "none", "exception", "future", "generator", "unpicklable", "unloadable"
+]  # fmt: skip
 Fault: TypeAlias = Literal[
     "ValueError",
     "Chained",
     "Falsy",
+    "Empty",
+    "Undecided",
+    "Unequal",
+    "Unprintable",
+    "Unpicklable",
+    "Unloadable",
     "TimeoutError",
     "CancelledError",
     "SystemExit",
     "KeyboardInterrupt",
     "StopIteration",
+    "GeneratorExit",
+    "BrokenExecutor",
 ]
+Obstacle: TypeAlias = Literal[
+    "", "argument", "unloadable argument", "result", "unloadable result", "exception"
+]
+
+UNPICKLABLE: Final = -1
+UNLOADABLE: Final = -2
+FALSY: Final = frozenset({"Falsy", "Empty"})
+"""The faults that are false, though they are there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +91,9 @@ Ending: TypeAlias = Return | Raise | Exit
 class Script:
     """What one task does: report *started*, pass its gates, report *finished*, end.
 
-    `argument` is the size in bytes of an extra argument, or -1 for one that cannot be pickled. The gates that
-    it `opens` are open once it has started: so tasks wait for each other.
+    `argument` is the size in bytes of an extra argument, or `UNPICKLABLE`, or `UNLOADABLE` for one that can
+    be pickled and not be unpickled. The gates that it `opens` are open once it has started: so tasks wait for
+    each other.
     """
 
     task: str
@@ -82,6 +101,26 @@ class Script:
     opens: tuple[str, ...] = ()
     ending: Ending = Return()
     argument: int = 0
+
+    @property
+    def obstacle(self) -> Obstacle:
+        """What of this task does not get across a process boundary."""
+        match self:
+            case Script(argument=int(argument)) if argument < 0:
+                return "argument" if argument == UNPICKLABLE else "unloadable argument"
+            case Script(ending=Return(gift="unpicklable")):
+                return "result"
+            case Script(ending=Return(gift="unloadable")):
+                return "unloadable result"
+            case Script(ending=Raise(error="Unpicklable" | "Unloadable")):
+                return "exception"
+            case _:
+                return ""
+
+    @property
+    def strains(self) -> bool:
+        """Whether this task fails at a step of pickling at which pools have been seen to break."""
+        return self.obstacle in ("unloadable argument", "unloadable result", "exception")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from harness.arenas.real.elsewhere import turn
 from harness.arenas.real.line import Line
 from harness.arenas.real.perform import perform
 from harness.arenas.real.recorder import Recorder, now
-from harness.arenas.real.stage import Blueprint, Stage
+from harness.arenas.real.stage import Blueprint, Stage, text_of
 from harness.values.history import Answered, Called, Event, Leftover, Logged, Quiet, Uncaught
 from harness.values.operation import Census, End, Turn
 from harness.values.outcome import Facts
@@ -235,7 +235,7 @@ def _listen(recorder: Recorder) -> None:
         lines = traceback.format_exception(kind, value, trace)
         name = kind.__name__ if kind is not None else "?"
         return Uncaught(
-            at=now(), where=where, error=name, message=str(value)[:200], trace="".join(lines)[-1500:]
+            at=now(), where=where, error=name, message=text_of(value), trace="".join(lines)[-1500:]
         )
 
     def in_thread(args: threading.ExceptHookArgs) -> None:

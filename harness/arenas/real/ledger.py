@@ -8,6 +8,7 @@ out settles as well.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,10 @@ class Ledger:
 
     def accept(self, task: str) -> None:
         """The executor took a task on; it may have begun before `submit` returned."""
-        sendable = self.scripts[task].argument >= 0  # else it never starts in a process pool
+        script = self.scripts[task]
+        sendable = script.argument >= 0  # else it never starts in a process pool
+        if script.obstacle == "unloadable argument":  # whoever gets it may die of it
+            self.lose_workers()
         if sendable and task not in self.begun:
             self.queued.append(task)
 
@@ -60,8 +64,9 @@ class Ledger:
             if not isinstance(self.initializer.ending, Return):
                 self.lose_workers()
             return
-        self.inside.pop(task, None)
-        if getattr(self.scripts[task].ending, "status", None) is not None:
+        abroad = self.inside.pop(task, None) != os.getpid()
+        leaves = getattr(self.scripts[task].ending, "status", None) is not None
+        if leaves or (abroad and self.scripts[task].strains):
             self.lose_workers()
 
     def lose_workers(self) -> None:

@@ -51,7 +51,7 @@ def perform(stage: Stage, step: op.Operation) -> Outcome:
             return act(stage, step)
     except BaseException as error:  # noqa: BLE001 - the subject may raise anything: it is an observation
         raised = stage.describe_error(error)
-        if "BrokenExecutor" in raised.bases:
+        if raised.breaks:
             _loosen(stage, step)
         return raised
 
@@ -467,7 +467,7 @@ def _read_outcome(method: str) -> Callable[[Stage, Any], Outcome]:
     def act(stage: Stage, step: op.Result | op.Error) -> Outcome:
         answer = getattr(stage.futures[step.future], method)(timeout=step.timeout)
         described = stage.describe(answer)
-        if described.error is not None and "BrokenExecutor" in described.error.bases:
+        if described.error is not None and described.error.breaks:
             _loosen(stage, step)
         return described
 

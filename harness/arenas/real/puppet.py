@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from types import FrameType
 
+UNPICKLABLE = -1  # as in `harness.values.program`, which a worker need not import
 PLAY = "play"  # the frame name by which a remote traceback is recognised
 
 
@@ -79,12 +80,80 @@ class Unpicklable:
         raise TypeError("this payload refuses to be pickled")
 
 
+def refuse_to_load() -> NoReturn:
+    """Refuse to be unpickled."""
+    raise ValueError("this payload refuses to be unpickled")
+
+
+class Unloadable:
+    """A payload that can be pickled, and refuses to be unpickled."""
+
+    def __reduce__(self) -> tuple[Callable[[], NoReturn], tuple[()]]:
+        """Be made by a function that makes nothing."""
+        return refuse_to_load, ()
+
+
 class FalsyError(Exception):
     """An exception that is false, as one with ``__len__`` or ``__bool__`` may be."""
 
     def __bool__(self) -> bool:
         """Answer False."""
         return False
+
+
+class EmptyError(Exception):
+    """An exception without length, such as a report that lists no details."""
+
+    def __len__(self) -> int:
+        """Answer 0."""
+        return 0
+
+
+class UndecidedError(Exception):
+    """An exception that cannot be asked whether it is true."""
+
+    def __bool__(self) -> NoReturn:
+        """Refuse."""
+        raise ArithmeticError("this exception is neither true nor false")
+
+
+class UnequalError(Exception):
+    """An exception that cannot be compared, nor be put into a set."""
+
+    def __eq__(self, other: object) -> NoReturn:
+        """Refuse."""
+        raise ArithmeticError("this exception refuses to be compared")
+
+    def __hash__(self) -> NoReturn:
+        """Refuse."""
+        raise ArithmeticError("this exception refuses to be hashed")
+
+
+class UnprintableError(Exception):
+    """An exception that cannot be shown."""
+
+    def __str__(self) -> NoReturn:
+        """Refuse."""
+        raise ArithmeticError("this exception refuses to be shown")
+
+    __repr__ = __str__
+
+
+class UnpicklableError(Exception):
+    """An exception that refuses to be pickled."""
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse."""
+        raise TypeError("this payload refuses to be pickled")
+
+
+class UnloadableError(Exception):
+    """An exception whose class asks for a keyword: that can be pickled, and not be unpickled."""
+
+    def __init__(self, task: str, *, status: int) -> None:
+        """Keep the status beside the arguments that are pickled."""
+        super().__init__(task)
+        self.status = status
 
 
 class Theatre(Protocol):
@@ -184,7 +253,7 @@ def play(ticket: Ticket, /, *args: object, **kwargs: object) -> object:
 def arguments(ticket: Ticket) -> tuple[tuple[object, ...], dict[str, object]]:
     """The arguments that `submit` hands over besides the ticket."""
     if ticket.argument < 0:
-        return (Unpicklable(),), {}
+        return (Unpicklable() if ticket.argument == UNPICKLABLE else Unloadable(),), {}
     keywords = {"fn": ticket.task, "self": 1, "key": None} if ticket.call == "keywords" else {}
     return (Parcel(ticket.task, ticket.argument),), keywords
 
@@ -222,17 +291,26 @@ GIFTS: dict[str, Callable[[str, int], object]] = {
     "future": _a_future,
     "generator": _a_generator,
     "unpicklable": lambda _task, _number: Unpicklable(),
+    "unloadable": lambda _task, _number: Unloadable(),
 }
 
 FAULTS: dict[str, Callable[[str], BaseException]] = {
     "ValueError": ValueError,
     "Chained": ValueError,
     "Falsy": FalsyError,
+    "Empty": EmptyError,
+    "Undecided": UndecidedError,
+    "Unequal": UnequalError,
+    "Unprintable": UnprintableError,
+    "Unpicklable": UnpicklableError,
+    "Unloadable": lambda task: UnloadableError(task, status=1),
     "TimeoutError": TimeoutError,
     "CancelledError": concurrent.futures.CancelledError,
     "SystemExit": SystemExit,
     "KeyboardInterrupt": KeyboardInterrupt,
     "StopIteration": StopIteration,
+    "GeneratorExit": GeneratorExit,
+    "BrokenExecutor": concurrent.futures.BrokenExecutor,
 }
 
 

@@ -244,20 +244,29 @@ class Stage:
         task = str(error.args[0]) if error.args and str(error.args[0]) in self.scripts else None
         if not any(known is error for known in self._errors):
             self._errors.append(error)
+        cause = "" if error.__cause__ is None else str(error.__cause__)
         serial = next(index for index, known in enumerate(self._errors) if known is error)
         return Raised(
             error=type(error).__name__,
             bases=tuple(base.__name__ for base in type(error).__mro__[:-1]),
-            message=str(error)[:200],
+            message=text_of(error),
             task=task,
             same=None if task is None else self._same(task, error),
             serial=serial,
-            remote=f"in {puppet.PLAY}" in str(error.__cause__ or ""),
-            chained=task is not None and f"cause of {task}" in str(error.__cause__ or ""),
+            remote=f"in {puppet.PLAY}" in cause,
+            chained=task is not None and f"cause of {task}" in cause,
         )
 
     def _same(self, task: str, thing: object) -> bool | None:
         return None if task not in self._made else self._made[task] is thing
+
+
+def text_of(error: BaseException | None) -> str:
+    """What an exception says, as far as it bears to be asked."""
+    try:
+        return str(error)[:200]
+    except Exception:  # noqa: BLE001 - a hostile exception may raise anything
+        return ""
 
 
 def _ending(script: Script) -> tuple[str, str, int]:
