@@ -231,7 +231,7 @@ def epilogue(program: Program) -> tuple[Operation, ...]:
 
     Gates open, `map` iterators are drained, executors (but those forgotten) shut down, bare futures ended if
     they are not, every outcome is read, references are dropped, and what is left behind is counted. A program
-    that is about the end of its process leaves that to the end; a forked child reads what it submitted itself.
+    about the end of its process leaves that to the end; a forked child reads what it submitted itself.
     """
     steps: list[Operation] = [Release()]
     if place_of(program) == "a forked child":
