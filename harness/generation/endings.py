@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from harness.generation.machines import OFTEN_FALSE, WHICH, ProgramMachine, has_futures, pick
 from harness.values import operation as op
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from harness.values.program import Ending
 
 PLACES: tuple[op.Place | None, ...] = (
-    None, "the end", "the end", "exit functions", "a late thread", "a forked child", "a module body",
+    None, None, "the end", "the end", "exit functions", "a late thread", "a forked child", "a forked child",
+    "a module body",
 )  # fmt: skip
 DEEDS: tuple[op.Deed, ...] = ("record", "record", "record", "submit", "add")
 ALLOCATIONS = st.sampled_from(range(1, 60))  # some more than a submit makes
@@ -26,54 +27,59 @@ class Endings(ProgramMachine):
 
     openings: ClassVar[tuple[Ending, ...]] = (Return(), Return(), Return(size=300), Raise())
     place: op.Place | None = None
+    due = 0
+    workers = 1
+    first: tuple[int, ...] = ()
     turned = False
 
-    @initialize(place=st.sampled_from(PLACES))
-    def choose(self, place: op.Place | None) -> None:
-        """Choose where the program will go on."""
-        self.place = place
+    @initialize(
+        place=st.sampled_from(PLACES),
+        due=st.sampled_from(range(1, 9)),
+        workers=st.sampled_from([1, 2]),
+        which=st.lists(WHICH, min_size=1, max_size=3),
+    )
+    def choose(self, place: op.Place | None, due: int, workers: int, which: list[int]) -> None:
+        """Choose where the program goes on, after how many operations, and who is given work first there."""
+        self.place, self.due, self.workers, self.first = place, due, workers, tuple(which)
 
-    def is_ahead(self) -> bool:
-        """Whether the turn is still to come."""
-        return self.place is not None and self.place != "the end" and not self.turned
+    @invariant()
+    def turn(self) -> None:
+        """Go on elsewhere when it is time."""
+        if self.place not in (None, "the end") and not self.turned and len(self.composer.steps) >= self.due:
+            self._turn()
+            for which in self.first:
+                if self.room():
+                    task = self.composer.task(gated=False, ending=Return())
+                    self.composer.submit(self.executor(which), task)
 
-    @precondition(is_ahead)
-    @rule(workers=st.sampled_from([1, 2]), submits=st.sampled_from([0, 1, 1, 2]), which=WHICH)
-    def turn(self, workers: int, submits: int, which: int) -> None:
-        """Go on elsewhere, mostly with a submit; after a fork there is an executor of the child's own."""
-        self._turn(workers)
-        for number in range(submits if self.room() else 0):
-            task = self.composer.task(gated=False, ending=Return())
-            self.composer.submit(self.executor(which + number), task)
-
-    def _turn(self, workers: int) -> None:
-        if self.place is None:
+    def _turn(self) -> None:
+        if self.place is None or self.turned:
             return
         self.turned = True
         self.composer.turn(self.place)
-        if self.place == "a forked child":
+        if self.place == "a forked child":  # and there is an executor of the child's own
             start = self.composer.pools[0].start
-            self.composer.add_pool(Pool(executor="e1", workers=workers, start=start))
-
-    @precondition(lambda self: self.place is None and self.room())
-    @rule(after=ALLOCATIONS, how=st.sampled_from(range(4)), which=WHICH)
-    def litter(self, after: int, how: int, which: int) -> None:
-        """Have a finaliser submit a task in the middle of some call."""
-        composer = self.composer
-        composer.litter("e0", after)
-        if how < 2 and self.room():  # noqa: PLR2004 - half of the time
-            composer.submit("e0", composer.task(gated=False, ending=Return()))
-        elif how == 2:  # noqa: PLR2004 - and so on
-            composer.cancel(self.future(which))
-        else:
-            composer.add_callback(self.future(which), "record")
+            self.composer.add_pool(Pool(executor="e1", workers=self.workers, start=start))
 
     @precondition(ProgramMachine.room)
-    @rule(gated=st.booleans(), which=WHICH, ending=WHICH)
-    def submit_something(self, gated: bool, which: int, ending: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
-        """Submit a task."""
+    @rule(gated=st.booleans(), which=WHICH, ending=WHICH, after=ALLOCATIONS)
+    def submit_something(self, gated: bool, which: int, ending: int, after: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Submit a task; in some programs a finaliser strikes in the middle of that."""
         task = self.composer.task(gated=gated, ending=pick(self.openings, ending))
+        if self.place is None and self.room():
+            self.composer.litter("e0", after)
         self.composer.submit(self.executor(which), task)
+
+    @precondition(lambda self: self.place is None and self.room() and has_futures(self))
+    @rule(after=ALLOCATIONS, cancels=st.booleans(), which=WHICH)
+    def litter(self, after: int, cancels: bool, which: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Have a finaliser submit a task in the middle of another call."""
+        future = self.future(which)
+        self.composer.litter("e0", after)
+        if cancels:
+            self.composer.cancel(future)
+        else:
+            self.composer.add_callback(future, "record")
 
     @precondition(has_futures)
     @rule(which=WHICH, deed=WHICH)
@@ -107,6 +113,5 @@ class Endings(ProgramMachine):
 
     def teardown(self) -> None:
         """Turn at the last moment, if that has not been done."""
-        if not self.turned:
-            self._turn(1)
+        self._turn()
         super().teardown()

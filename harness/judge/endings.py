@@ -109,11 +109,19 @@ def _judge_exit(case: Case, tally: Tally, turn: Call) -> None:
             _judge_done(case, tally, track)
     for call in case.of(op.Submit):
         if call.begin > turn.end and isinstance(call.step, op.Submit):
-            refused = isinstance(call.outcome, Raised) and "RuntimeError" in call.outcome.bases
-            text = f"{call.step.task} is accepted while the interpreter exits, and never done"
-            if refused or _must_run(case, case.tracks[call.step.future]):
-                done = case.tasks[call.step.task].left < FOREVER
-                tally.check("EXIT-03", refused or done, text, call)
+            _judge_late(case, tally, call, call.step)
+
+
+def _judge_late(case: Case, tally: Tally, call: Call, step: op.Submit) -> None:
+    """EXIT-03 for one submit: either it is refused, or its task is done."""
+    task = case.tasks[step.task]
+    if isinstance(call.outcome, Raised):
+        text = f"{step.task} is refused while the interpreter exits, and is done all the same"
+        right = "RuntimeError" in call.outcome.bases and not task.starts
+        tally.check("EXIT-03", right, text, call, shape="refused", task=step.task)
+    elif _must_run(case, case.tracks[step.future]):
+        text = f"{step.task} is accepted while the interpreter exits, and never done"
+        tally.check("EXIT-03", task.left < FOREVER, text, call, task=step.task)
 
 
 def _must_run(case: Case, track: Track) -> bool:

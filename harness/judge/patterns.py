@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.judge.case import FOREVER, Call, Case
+from harness.judge.endings import turn_of
 from harness.values import operation as op
 from harness.values.outcome import Drained, Raised, Returned, Struck, Submitted
-from harness.values.program import FALSY, UNPICKLABLE
+from harness.values.program import FALSY, UNPICKLABLE, fresh_pools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -376,6 +377,54 @@ def one_broken_exception_for_all(case: Case, witness: Witness) -> bool:
     return len({error.serial for error in errors if isinstance(error, Raised)}) == 1
 
 
+def finaliser_submits_inside_a_submit(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """The finaliser that does not come back was called in the middle of a `submit`."""
+    name = case.stalled_finaliser()
+    return any(
+        event.callback == name and call.begin < event.at < call.end
+        for event in case.inside
+        for call in case.calls
+        if isinstance(call.step, op.Submit)
+    )
+
+
+def waits_for_an_inherited_pool(case: Case, witness: Witness) -> bool:
+    """In a forked child, a call waits for what was submitted there to a pool of its parent."""
+    turn = turn_of(case)
+    fresh = fresh_pools(case.program)
+    return turn is not None and any(
+        track.submitted > turn.begin and track.executor not in fresh and not track.task.starts
+        for track in case.tracks.values()
+        if track.name in witness.futures or not witness.futures
+    )
+
+
+def workers_of_the_parent_are_joined(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """`multiprocessing` complains that a forked child cannot join the processes of its parent."""
+    return witness.shape == "output" and "can only join a child process" in witness.text
+
+
+def collected_when_modules_are_gone(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """An executor that lives until modules are taken apart complains that it has no `multiprocessing`."""
+    return witness.shape == "output" and "'NoneType' object has no attribute 'util'" in witness.text
+
+
+def refused_for_want_of_a_thread(case: Case, witness: Witness) -> bool:
+    """`submit` raised because no thread can be started any more, when it had queued the task already."""
+    return any(
+        isinstance(call.outcome, Raised) and "can't create new thread" in call.outcome.message
+        for call in _calls(case, witness)
+    )
+
+
+def task_of_the_module_waits_for_its_import(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - as above
+    """What was submitted in the body of a module, a function of that module, never starts."""
+    turn = turn_of(case)
+    return turn is not None and any(
+        track.submitted > turn.begin and not track.task.starts for track in case.tracks.values()
+    )
+
+
 PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -412,6 +461,12 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         hangs_or_idles,
         left_behind,
         one_broken_exception_for_all,
+        finaliser_submits_inside_a_submit,
+        waits_for_an_inherited_pool,
+        workers_of_the_parent_are_joined,
+        refused_for_want_of_a_thread,
+        collected_when_modules_are_gone,
+        task_of_the_module_waits_for_its_import,
     )
 }
 """The patterns by the names that `specs/deviations` uses."""

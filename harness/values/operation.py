@@ -236,8 +236,9 @@ class Turn:
 
     With ``the end`` nothing follows: the main program ends as it is, nothing is shut down, and gates open
     when the interpreter begins to exit. What comes after the others is done by a function that `atexit`
-    calls; by a thread that waits until the main program has ended; by the child of an ``os.fork()``; or by
-    the body of a module that is imported for the purpose, with tasks that are functions of that module.
+    calls; by a thread that goes on when the main program has ended, and before executors hear of that; by the
+    child of an ``os.fork()``; or by the body of a module that is imported for the purpose, with tasks that
+    are functions of that module.
     """
 
     to: Place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 import sys
@@ -104,6 +105,16 @@ class ForksAndStays(ThreadPoolExecutor):
         if not os.fork():
             threading.Event().wait()
         return super().submit(fn, *args, **kwargs)
+
+
+class Loud(ThreadPoolExecutor):
+    """Says when it is built, and that it was built, when the interpreter exits."""
+
+    def __init__(self, max_workers: int | None = None) -> None:
+        """Say so."""
+        super().__init__(max_workers)
+        os.write(2, b"built\n")
+        atexit.register(os.write, 2, b"closed\n")
 
 
 class ClaimsStrangers(ThreadPoolExecutor):

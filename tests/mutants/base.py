@@ -135,6 +135,7 @@ class Work:
         idle: How many workers are not busy with an item; those that are just starting are among them.
         closed: No further item is accepted; the workers end when there is none left.
         broken: An initializer has failed: nothing is accepted or executed any more.
+        foreign: This process was forked from the one that has the workers.
         threads: Every worker that was started.
         cancellers: The threads (by identifier) that are just cancelling what `shutdown` took from the queue.
     """
@@ -144,6 +145,7 @@ class Work:
     idle: int = 0
     closed: bool = False
     broken: bool = False
+    foreign: bool = False
     threads: list[threading.Thread] = field(default_factory=list)
     cancellers: list[int] = field(default_factory=list)
 
@@ -173,6 +175,14 @@ class Work:
             self.closed = True
             self.changed.notify_all()
 
+    def abandon(self) -> None:
+        """Forget workers that are another process's."""
+        self.changed = threading.Condition()
+        self.closed = self.foreign = True
+        self.items.clear()
+        self.threads.clear()
+        self.cancellers.clear()
+
     def fail(self) -> None:
         """Break the pool after a failed initializer: fail what is queued, accept nothing more."""
         with self.changed:
@@ -183,13 +193,22 @@ class Work:
             item.pool._break_item(item)  # noqa: SLF001 - the pool's own hook, called from its worker
 
 
-_works: weakref.WeakSet[Work] = weakref.WeakSet()
+works: weakref.WeakSet[Work] = weakref.WeakSet()
 
 
 def _close_all() -> None:
     """Let all workers end, so that the interpreter, which joins them, can exit once everything is done."""
-    for work in list(_works):
+    for work in list(works):
         work.close()
+
+
+def _abandon_all() -> None:
+    """In a forked child no pool has workers any more, and locks may stay locked."""
+    for work in list(works):
+        work.abandon()
+
+
+os.register_at_fork(after_in_child=_abandon_all)
 
 
 # `atexit` would be too late: the interpreter joins the threads before it calls those functions.
@@ -238,7 +257,7 @@ class PlainThreadPool(concurrent.futures.Executor):
         self._initializer = initializer
         self._initargs = initargs
         self._work = Work()
-        _works.add(self._work)
+        works.add(self._work)
         weakref.finalize(self, self._work.close).atexit = False
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -279,6 +298,8 @@ class PlainThreadPool(concurrent.futures.Executor):
         with work.changed:
             if work.broken:
                 raise BrokenThreadPool("A thread initializer failed, the thread pool is not usable anymore")
+            if work.foreign:
+                raise RuntimeError("cannot schedule new futures in a forked child")
             if work.closed or not threading.main_thread().is_alive():
                 raise RuntimeError("cannot schedule new futures after shutdown")
             if work.idle <= len(work.items) and len(work.threads) < self._max_workers:

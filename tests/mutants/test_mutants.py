@@ -36,6 +36,7 @@ MODULES = (
     "deaths",
     "pickling",
     "limits",
+    "endings",
 )
 SEED = 7
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,6 +82,7 @@ LIKELY |= dict.fromkeys(
     ("POOL-05", "POOL-06", "Cb10Break", "GC-03", "SHD-09", "SHD-11", "POOL-10", "SUB-10"), "beginnings"
 )
 LIKELY |= dict.fromkeys(("PKL-03", "PKL-04", "PKL-05", "PKL-08"), "payloads")
+LIKELY |= {"EXIT": "endings", "GC-07": "endings"}
 
 
 def themes(mutant: Mutant, subject: Subject) -> list[str]:

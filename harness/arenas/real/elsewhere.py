@@ -95,7 +95,7 @@ def _unhook() -> None:
 
 
 def _in_a_late_thread(go_on: Callable[[], bool]) -> None:
-    """Start a thread that goes on when the main program has ended, and the interpreter begins to wait.
+    """Start a thread that goes on when the main program has ended, and no executor has heard of it yet.
 
     To wait for the main thread would be too late: in some versions it counts as alive until pools are closed.
     """
@@ -105,8 +105,14 @@ def _in_a_late_thread(go_on: Callable[[], bool]) -> None:
         ended.wait()
         go_on()
 
-    threading.Thread(target=late, name="late thread").start()
-    _when_exit_begins(ended.set)
+    thread = threading.Thread(target=late, name="late thread")
+    thread.start()
+
+    def let_it_go_on() -> None:
+        ended.set()
+        thread.join()
+
+    _when_exit_begins(let_it_go_on)
 
 
 def _when_exit_begins(act: Callable[[], object]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import weakref
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,12 +12,16 @@ if TYPE_CHECKING:
 
 
 class Cycle:
-    """An object that only the cyclic collector can free."""
+    """An object in a reference cycle of its own."""
 
     def __init__(self, deed: Callable[[], None]) -> None:
-        """Keep itself alive, and what is to be done when the collector comes."""
+        """Keep itself alive, and what is to be done when it goes."""
         self._deed = deed
-        self._itself = self
+        self._itself: Cycle | None = self
+
+    def fall_apart(self) -> None:
+        """Be no cycle any more."""
+        self._itself = None
 
     def __del__(self) -> None:
         """Do it."""
@@ -31,9 +36,16 @@ def littered(deeds: Sequence[Callable[[], None]], after: int) -> Iterator[None]:
         return
     gc.disable()
     gc.collect()  # from here on allocations count
-    for deed in deeds:
-        Cycle(deed)
+    litter = [weakref.ref(Cycle(deed)) for deed in deeds]
+
+    def make_sure(phase: str, _info: dict[str, int]) -> None:
+        """What the collector leaves for another time (since 3.14 it goes on bit by bit) goes now."""
+        for each in litter:
+            if phase == "stop" and (cycle := each()) is not None:
+                cycle.fall_apart()
+
     usual = gc.get_threshold()
+    gc.callbacks.append(make_sure)
     gc.set_threshold(after + gc.get_count()[0])
     gc.enable()
     try:
@@ -41,3 +53,4 @@ def littered(deeds: Sequence[Callable[[], None]], after: int) -> Iterator[None]:
     finally:
         gc.set_threshold(*usual)
         gc.collect()
+        gc.callbacks.remove(make_sure)
