@@ -106,7 +106,10 @@ class Pairs(ProgramMachine):
         """Wait for the latest, or for all."""
         self.turn(other=other)
         names = (self.future(0),) if alone else tuple(self.composer.futures)
-        self.composer.wait(names, pick(_VALID, when), "list", hurried=False)
+        unhurried = op.Wait(futures=names, return_when=pick(_VALID, when))
+        # A cancelled future is seen when a worker takes it up: here they do, unless a shutdown cancels.
+        if self.composer.shut or not self.composer.add(unhurried):
+            self.composer.wait(names, pick(_VALID, when), "list", hurried=True)
 
     @precondition(lambda self: has_futures(self) and self.small())
     @rule(other=_EITHER)

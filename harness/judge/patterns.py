@@ -44,7 +44,11 @@ def _missed(case: Case, witness: Witness) -> tuple[str, ...]:
 def missed_future_was_cancelled_unnoticed(case: Case, witness: Witness) -> bool:
     """Every future that was missed is cancelled, and no worker has taken its work item up since."""
     names = _missed(case, witness)
-    cancelled = [name for name in names if name in case.tracks and _cancelled(case, name)]
+    cancelled = [
+        name
+        for name in names
+        if name in case.tracks and _cancelled(case, name) and not _taken_up(case, case.tracks[name].executor)
+    ]
     return bool(cancelled) and (not witness.futures or len(cancelled) == len(witness.futures))
 
 
@@ -54,6 +58,24 @@ def _cancelled(case: Case, name: str) -> bool:
         not track.task.starts
         and min(case.cancelled_since[name], case.cancelling_since(track.executor)) < FOREVER
     )
+
+
+def _taken_up(case: Case, executor: str) -> bool:
+    """Whether the workers surely have taken up all that was queued: nothing moves, and none has work.
+
+    Not where something happened to them or to the queue, or where one may be inside a callback for good.
+    """
+    disturbed = (
+        min(case.deaths[executor], case.cancelling_since(executor)) < FOREVER
+        or case.pools[executor].tasks_per_worker is not None
+        or case.pools[executor].initializer is not None
+        or any(track.task.script.argument < 0 for track in case.tracks.values())
+        or bool(case.inside)
+    )
+    mine = [case.tasks[name] for name, owner in case.owners.items() if owner == executor]
+    began = any(task.starts for task in mine)
+    busy = any(len(task.starts) > len(task.finishes) for task in mine)
+    return case.stuck is not None and began and not disturbed and not busy
 
 
 def missed_future_was_cancelled_by_a_shutdown(case: Case, witness: Witness) -> bool:
