@@ -29,6 +29,7 @@ class Endings(ProgramMachine):
     place: op.Place | None = None
     due = 0
     workers = 1
+    busy = False
     first: tuple[int, ...] = ()
     turned = False
 
@@ -36,16 +37,22 @@ class Endings(ProgramMachine):
         place=st.sampled_from(PLACES),
         due=st.sampled_from(range(1, 9)),
         workers=st.sampled_from([1, 2]),
+        busy=st.booleans(),
         which=st.lists(WHICH, min_size=1, max_size=3),
     )
-    def choose(self, place: op.Place | None, due: int, workers: int, which: list[int]) -> None:
-        """Choose where the program goes on, after how many operations, and who is given work first there."""
-        self.place, self.due, self.workers, self.first = place, due, workers, tuple(which)
+    def choose(self, place: op.Place | None, due: int, workers: int, busy: bool, which: list[int]) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Choose where the program goes on, after how many operations, and who is given work first there.
+
+        Perhaps a worker is busy then, and not all of them.
+        """
+        self.place, self.due, self.workers, self.busy, self.first = place, due, workers, busy, tuple(which)
 
     @invariant()
     def turn(self) -> None:
         """Go on elsewhere when it is time."""
         if self.place not in (None, "the end") and not self.turned and len(self.composer.steps) >= self.due:
+            if self.busy and self.room():
+                self.composer.submit("e0", self.composer.task(gated=True, ending=Return()))
             self._turn()
             for which in self.first:
                 if self.room():
