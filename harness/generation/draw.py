@@ -15,7 +15,7 @@ from hypothesis.errors import HypothesisException
 from hypothesis.stateful import run_state_machine_as_test
 
 from harness.generation.surroundings import without_surroundings
-from harness.generation.themes import THEMES
+from harness.generation.themes import SMALL, THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -51,10 +51,30 @@ class Enough(BaseException):
 def draw(theme: str, shape: Shape, number: int, count: int) -> tuple[Program, ...]:
     """Draw at most `count` distinct programs of a theme; `number` is the seed."""
     found: dict[str, Program] = {}
-    machine = _machine(theme, shape, lambda program: found.setdefault(program.digest, program))
+    name = _gist if theme in SMALL else _digest
+    machine = _machine(theme, shape, lambda program: found.setdefault(name(program), program))
+    drawn = settings(_BASE, max_examples=_examples(theme, count))
     with without_surroundings():
-        run_state_machine_as_test(seed(number)(machine), settings=settings(_BASE, max_examples=count))
-    return tuple(found.values())
+        run_state_machine_as_test(seed(number)(machine), settings=drawn)
+    return tuple(found.values())[:count]
+
+
+def _digest(program: Program) -> str:
+    return program.digest
+
+
+def _gist(program: Program) -> str:
+    """What every client does, in whatever order, however often.
+
+    Hypothesis draws many variations of what it drew before.
+    """
+    kinds = (sorted({type(step).__name__ for step in lane.operations}) for lane in program.lanes)
+    return "; ".join(" ".join(each) for each in kinds)
+
+
+def _examples(theme: str, count: int) -> int:
+    """How many to draw: more of small programs, since those with the same gist are left out."""
+    return count * (3 if theme in SMALL else 1)
 
 
 def rounds(theme: str, shape: Shape, number: int, count: int) -> Iterator[tuple[int, tuple[Program, ...]]]:
@@ -96,7 +116,7 @@ def shrink(  # noqa: PLR0913, PLR0917 - a search has this many sides
     machine = _machine(theme, shape, sink)
     kept = settings(
         _BASE,
-        max_examples=count,
+        max_examples=_examples(theme, count),
         database=None if folder is None else DirectoryBasedExampleDatabase(folder),
         phases=[Phase.generate, Phase.shrink],
         report_multiple_bugs=False,
