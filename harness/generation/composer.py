@@ -252,6 +252,22 @@ class Composer:
         self.killed = True
         self.running.clear()
 
+    def interrupt(self, executor: str, *, idle: bool) -> None:
+        """Interrupt a worker: one that surely runs a task, or an idle one; then the pool may break."""
+        task = None if idle else self._busy(executor)
+        self.add(op.Interrupt(executor=executor, task=task))
+        self.killed = True
+        self.running.clear()
+
+    def suspend(self, executor: str, *, idle: bool) -> None:
+        """Stop a worker: one that surely runs a task, or an idle one."""
+        self.add(op.Suspend(executor=executor, task=None if idle else self._busy(executor)))
+
+    def _busy(self, executor: str) -> str | None:
+        """The latest task that surely stands at a closed gate in a worker."""
+        busy = [task for task in self.running if task in self.progress.given_to[executor]]
+        return busy[-1] if busy else None
+
     def exit_task(self, executor: str, status: int) -> None:
         """Submit a task that ends its worker."""
         self.submit(executor, self.task(gated=False, ending=Exit(status=status)))

@@ -10,6 +10,7 @@ from harness.generation.futures import Futures
 from harness.generation.machines import Death, Lanes, Lifecycle, Mapping, ProgramMachine, Waiting
 from harness.generation.pairs import Pairs
 from harness.generation.payloads import Payloads
+from harness.generation.signals import Signals
 
 if TYPE_CHECKING:
     from harness.generation.composer import Shape
@@ -25,10 +26,11 @@ THEMES: dict[str, type[ProgramMachine]] = {
     "futures": Futures,
     "pairs": Pairs,
     "payloads": Payloads,
+    "signals": Signals,
 }
 """The themes by name, in the order in which they run."""
 
-LATER: Final[frozenset[str]] = frozenset({"endings", "beginnings", "futures", "pairs", "payloads"})
+LATER: Final[frozenset[str]] = frozenset({"endings", "beginnings", "futures", "pairs", "payloads", "signals"})
 """The themes that a quick run has no time for."""
 
 SMALL: Final[frozenset[str]] = frozenset({"pairs"})
@@ -43,6 +45,7 @@ def themes_for(shape: Shape, *, later: bool = True) -> list[str]:
         ("endings", shape.leaves),
         ("pairs", shape.lanes > 1),
         ("payloads", shape.lanes == 1),
+        ("signals", shape.dies and shape.lanes == 1),
     )
     unfit = {name for name, fits in fitting if not fits} | (frozenset() if later else LATER)
     return [name for name in THEMES if name not in unfit]

@@ -370,12 +370,41 @@ class Case:
     @functools.cached_property
     def deaths(self) -> dict[str, int]:
         """From when on workers of each executor may be dead, or the pool may be broken all the same."""
-        found = dict(self.killed)
+        found = {executor: min(since, self.interrupted[executor]) for executor, since in self.killed.items()}
         for track in self.tracks.values():
             executor, script = track.executor, track.task.script
             if script.strains and self.subject.kind != "thread" and executor in self._told_broken:
                 since = track.submitted if script.argument < 0 else track.task.began
                 found[executor] = min(found[executor], since)
+        return found
+
+    @functools.cached_property
+    def interrupted(self) -> dict[str, int]:
+        """From when on workers of each executor may have been interrupted by a signal."""
+        found = dict.fromkeys(self.pools, FOREVER)
+        for call in self.calls:
+            if isinstance(call.step, op.Interrupt) and self.struck(call) is not None:
+                found[call.step.executor] = min(found[call.step.executor], call.begin)
+        return found
+
+    @staticmethod
+    def struck(call: Call) -> int | None:
+        """The process that a signal was sent to."""
+        return call.outcome.pid if isinstance(call.outcome, Struck) else None
+
+    @functools.cached_property
+    def interrupted_tasks(self) -> set[str]:
+        """The tasks to which the signal may have come: inside their bodies, or the next in that process."""
+        found = set()
+        for call in self.of(op.Interrupt):
+            there = [
+                (start.at, name)
+                for name, task in self.tasks.items()
+                for start in task.starts
+                if start.pid == self.struck(call) and task.left > call.begin
+            ]
+            found |= {name for at, name in there if at < call.end}
+            found |= {name for _, name in sorted(each for each in there if each[0] >= call.end)[:1]}
         return found
 
     @functools.cached_property

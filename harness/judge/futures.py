@@ -128,6 +128,8 @@ def _judge_read(case: Case, tally: Tally, track: Track, call: Call) -> None:
         return
     if track.task.left == FOREVER or _is_broken(outcome):
         return
+    if track.task.script.task in case.interrupted_tasks:
+        return
     if track.task.script.argument < 0 or (track.task.script.obstacle and case.subject.kind != "thread"):
         return
     own = getattr(track.task.script.ending, "error", "") == "CancelledError"

@@ -22,6 +22,7 @@ from harness.judge.pool import (
     judge_starts,
     judge_submits,
 )
+from harness.judge.signals import judge_signals
 from harness.judge.states import judge_states
 from harness.judge.tally import Tally
 from harness.judge.waiting import judge_waiting
@@ -55,6 +56,7 @@ _FAMILIES = (
     judge_construction,
     judge_deaths,
     judge_pickling,
+    judge_signals,
     judge_remains,
     judge_endings,
 )

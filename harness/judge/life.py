@@ -144,6 +144,8 @@ def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]
         late = shut <= case.killed[executor]
         shape = "killed after shutdown" if late else _cancelled_shape(case, executor)
         return _death_rule(case, executor, "BRK-05"), shape
+    if rule := _after_a_signal(case, executor):
+        return rule, ""
     unsendable = _something_unsendable(case, executor)
     explanations = (
         ("POOL-07", case.worn_out(executor) and not unsendable),
@@ -170,6 +172,19 @@ def _something_unsendable(case: Case, executor: str) -> bool:
         track.task.script.argument == UNPICKLABLE
         for track in case.tracks.values()
         if track.executor == executor
+    )
+
+
+def _after_a_signal(case: Case, executor: str) -> str:
+    """The rule about signals that kill nobody, if a worker got one; empty otherwise."""
+    if case.worn_out(executor):
+        return ""
+    if case.interrupted[executor] < FOREVER:
+        return "BRK-13"
+    return (
+        "BRK-09"
+        if any(getattr(call.step, "executor", "") == executor for call in case.of(op.Suspend))
+        else ""
     )
 
 
@@ -218,6 +233,8 @@ def _hanging_read(case: Case, stuck: Call, name: str) -> tuple[str, str]:
         shut = case.shut_since(track.executor) <= case.killed[track.executor]
         shape = "killed after shutdown" if shut else _cancelled_shape(case, track.executor)
         return _death_rule(case, track.executor, "BRK-01"), shape
+    if rule := _after_a_signal(case, track.executor):
+        return rule, ""
     obstacle = track.task.script.obstacle if case.subject.kind != "thread" else ""
     came_to_it = track.task.script.argument < 0 or track.task.left < FOREVER
     worn_out = case.worn_out(track.executor)

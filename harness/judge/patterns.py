@@ -277,6 +277,13 @@ def _broke_by(case: Case, witness: Witness, *obstacles: str) -> bool:
     )
 
 
+def an_idle_worker_was_interrupted(case: Case, witness: Witness) -> bool:
+    """A worker that had nothing to do got SIGINT, and then the pool broke."""
+    calls = _calls(case, witness)
+    idle = any(isinstance(call.step, op.Interrupt) and call.step.task is None for call in calls)
+    return idle and any(isinstance(call.outcome, Raised) and call.outcome.breaks for call in calls)
+
+
 def exception_refuses_to_be_asked(case: Case, witness: Witness) -> bool:
     """The task raised an exception that cannot be asked whether it is true, and was asked."""
     return any(
@@ -475,6 +482,7 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         something_unpicklable_was_submitted,
         an_argument_did_not_load,
         an_outcome_did_not_load,
+        an_idle_worker_was_interrupted,
         exception_refuses_to_be_asked,
         work_items_changed_under_the_manager,
         shutdown_cancels_futures,

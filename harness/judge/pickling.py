@@ -50,8 +50,9 @@ def _came_to_it(track: Track) -> bool:
 
 def _disturbed(case: Case, track: Track) -> bool:
     """Whether the future of a task may have ended in another way."""
-    killed, cancelling = case.killed[track.executor], case.cancelling_since(track.executor)
-    return min(killed, cancelling, case.cancelled_since[track.name]) < FOREVER
+    executor = track.executor
+    struck = min(case.killed[executor], case.interrupted[executor])
+    return min(struck, case.cancelling_since(executor), case.cancelled_since[track.name]) < FOREVER
 
 
 def _reads(track: Track) -> Iterator[Call]:
@@ -80,7 +81,8 @@ def _judge_innocent(case: Case, tally: Tally, executor: str) -> None:
     """PKL-08: the pool serves on, and the tasks beside the one that failed have their own outcomes."""
     mine = [track for track in case.tracks.values() if track.executor == executor]
     guilty = [track for track in mine if track.task.script.obstacle and _came_to_it(track)]
-    if not guilty or min(case.killed[executor], case.cancelling_since(executor)) < FOREVER:
+    others = (case.killed[executor], case.interrupted[executor], case.cancelling_since(executor))
+    if not guilty or min(others) < FOREVER:
         return
     names = ", ".join(track.task.script.task for track in guilty)
     since = min(track.submitted for track in guilty)

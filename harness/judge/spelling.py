@@ -5,6 +5,8 @@ from __future__ import annotations
 from harness.values import operation as op
 from harness.values.outcome import Drained, Outcome, Raised, Returned, Skipped, Split, States, Struck
 
+_SIGNALS: dict[type[op.Operation], str] = {op.Interrupt: "INT", op.Suspend: "STOP"}
+
 
 def spell(step: op.Operation) -> str:  # noqa: C901, PLR0911, PLR0912 - one table, a row for each operation
     """An operation as one would write it."""
@@ -46,6 +48,11 @@ def spell(step: op.Operation) -> str:  # noqa: C901, PLR0911, PLR0912 - one tabl
         case op.Kill(executor=executor, task=task, signal=signal):
             which = "is idle" if task is None else f"runs {task}"
             return f"kill -{signal} the worker of {executor} that {which}"
+        case op.Interrupt(executor=executor, task=task) | op.Suspend(executor=executor, task=task):
+            which = "is idle" if task is None else f"runs {task}"
+            return f"kill -{_SIGNALS[type(step)]} the worker of {executor} that {which}"
+        case op.Resume(executor=executor):
+            return f"kill -CONT the workers of {executor} that are suspended"
         case op.Construct(arguments=arguments):
             return f"build one with {arguments}"
         case op.Inspect(executor=executor):

@@ -38,6 +38,9 @@ class Progress:
     doubtful: set[str] = field(default_factory=set)  # tasks that perhaps never start
     over: set[str] = field(default_factory=set)  # tasks whose end was waited for
     gone: set[str] = field(default_factory=set)  # executors that nobody can use any more
+    suspended: set[str] = field(
+        default_factory=set
+    )  # executors of which a worker goes on only after a signal
     closing: set[str] = field(default_factory=set)  # executors that perhaps take no more tasks
     driven: Driven = field(default_factory=Driven)
     drawn: dict[str, int] = field(default_factory=dict)  # how often an iterator was asked for one more
@@ -79,7 +82,7 @@ class Progress:
     def ends(self, task: str) -> bool:
         """Whether a task that was submitted ends on every executor that keeps its promises."""
         owner = self._owner(task)
-        if owner is None or not self.passes(task):
+        if owner is None or owner in self.suspended or not self.passes(task):
             return False
         return self.spare_workers(owner) > 0
 
@@ -102,7 +105,8 @@ class Progress:
     def _starts_beside_all(self, task: str) -> bool:
         """Whether there is a worker for a task even while everybody is held who may be."""
         owner = self._owner(task)
-        return owner is not None and self.free_workers(owner, beside=task) > 0
+        free = owner is not None and self.free_workers(owner, beside=task) > 0
+        return free and owner not in self.suspended
 
     def free_workers(self, executor: str, *, beside: str = "") -> int:
         """How many workers no held task can take up, one task not counted."""
@@ -149,6 +153,8 @@ class Progress:
     def _shutdown_returns(self, executor: str, *, cancelling: bool) -> bool:
         """Whether the workers of an executor are sure to come to their ends."""
         held = [task for task in self.given_to[executor] if self.held(task)]
+        if executor in self.suspended:
+            return False
         if self.stalls(executor) or cancelling:  # which cancels who would open gates
             return not self.stalls(executor) and not held
         return self.all_end(held)
@@ -183,6 +189,7 @@ class Progress:
         """Take note of an operation."""
         self._doubt_after(step)
         self.driven.after(step)
+        self._halt_after(step)
         match step:
             case op.Submit(executor=executor, future=future, task=task):
                 self._give(executor, future, task)
@@ -211,6 +218,18 @@ class Progress:
             case _:
                 pass
 
+    def _halt_after(self, step: op.Operation) -> None:
+        """Take note of workers that stop for a while."""
+        match step:
+            case op.Suspend(executor=executor):
+                self.suspended.add(executor)
+            case op.Resume(executor=executor):
+                self.suspended.discard(executor)
+            case op.Release():
+                self.suspended.clear()
+            case _:
+                pass
+
     def _turn(self, place: op.Place) -> None:
         """Take note of where the lane goes on: what was submitted before a fork never ends in the child."""
         if place == "a forked child":
@@ -233,7 +252,7 @@ class Progress:
                 self._doubt(executor, cancelling=False)
             case op.Shutdown(executor=executor, cancel_futures=cancelling):
                 self._doubt(executor, cancelling=cancelling)
-            case op.Kill(executor=executor):
+            case op.Kill(executor=executor) | op.Interrupt(executor=executor):
                 self._doubt(executor, cancelling=True)
             case op.Forget(executor=executor):
                 self.gone.add(executor)
@@ -248,7 +267,7 @@ class Progress:
             for step in lane.operations:
                 executor = getattr(step, "executor", None)
                 tasks = (getattr(step, "task", None), *getattr(step, "tasks", ()))
-                if executor in self.given_to and not isinstance(step, op.Kill):
+                if executor in self.given_to and not isinstance(step, op.Kill | op.Interrupt | op.Suspend):
                     self.given_to[executor].update(task for task in tasks if task in self.scripts)
                     self.doubtful.update(task for task in tasks if task in self.scripts)
 

@@ -204,6 +204,32 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupt:
+    """Send SIGINT to the worker that runs `task`, or (None) to one that has served a task and is idle."""
+
+    executor: str
+    task: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspend:
+    """Send SIGSTOP to the worker that runs `task`, or (None) to one that has served a task and is idle.
+
+    The end of the program resumes who is still suspended, as it opens the gates.
+    """
+
+    executor: str
+    task: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """Send SIGCONT to all workers of the executor that are suspended."""
+
+    executor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Construct:
     """Build an executor with unusual arguments, and shut it down if that succeeds."""
 
@@ -321,6 +347,9 @@ Operation: TypeAlias = (
     | Leave
     | Open
     | Kill
+    | Interrupt
+    | Suspend
+    | Resume
     | Construct
     | Inspect
     | Litter

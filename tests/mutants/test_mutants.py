@@ -35,6 +35,7 @@ MODULES = (
     "workers",
     "deaths",
     "pickling",
+    "signals",
     "limits",
     "endings",
 )
@@ -81,6 +82,7 @@ LIKELY |= dict.fromkeys(("FUT-11", "FUT-12", "FUT-13", "FUT-21", "FUT-22", "FUT-
 LIKELY |= dict.fromkeys(
     ("POOL-05", "POOL-06", "Cb10Break", "GC-03", "SHD-09", "SHD-11", "POOL-10", "SUB-10"), "beginnings"
 )
+LIKELY |= dict.fromkeys(("BRK-09", "BRK-13"), "signals")
 LIKELY |= dict.fromkeys(("PKL-03", "PKL-04", "PKL-05", "PKL-08"), "payloads")
 LIKELY |= {"EXIT": "endings", "GC-07": "endings"}
 

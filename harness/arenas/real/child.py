@@ -291,6 +291,7 @@ def serve(run: Callable[[dict[str, Any], Control, Recorder], dict[str, object]])
     stacks: IO[str] = Path(sys.argv[3]).open("a", encoding="utf-8")  # noqa: SIM115 - faulthandler needs it for ever
     faulthandler.register(STACK_SIGNAL, file=stacks, all_threads=True)
     _listen(recorder)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in the background
     gc.collect()
     gc.freeze()  # what is here now stays: collections between programs look at their own objects only
     while (message := control.receive()) is not None:

@@ -27,8 +27,10 @@ class Ledger:
     initializer: Script | None = None
     queued: list[str] = field(default_factory=list)
     inside: dict[str, int] = field(default_factory=dict)
+    bodies: dict[str, int] = field(default_factory=dict)  # as `inside`, but nobody is given up
     begun: set[str] = field(default_factory=set)
     pids: set[int] = field(default_factory=set)
+    suspended: set[int] = field(default_factory=set)  # processes that go on only after a signal
     beginning: int = 0  # workers that are in the initializer
     # Starts can no longer be foretold: a worker died, work may be cancelled, or time was given up.
     loose: bool = False
@@ -54,7 +56,7 @@ class Ledger:
             return
         self.forget(task)
         self.begun.add(task)
-        self.inside[task] = pid
+        self.inside[task] = self.bodies[task] = pid
         self.pids.add(pid)
 
     def finished(self, task: str) -> None:
@@ -64,6 +66,7 @@ class Ledger:
             if not isinstance(self.initializer.ending, Return):
                 self.lose_workers()
             return
+        self.bodies.pop(task, None)
         abroad = self.inside.pop(task, None) != os.getpid()
         leaves = getattr(self.scripts[task].ending, "status", None) is not None
         if leaves or (abroad and self.scripts[task].strains):
@@ -78,6 +81,8 @@ class Ledger:
 
     def settled(self, opened: set[str]) -> bool:
         """Whether nothing more will happen by itself, given the gates that are open."""
+        if self.suspended:
+            return True
         if any(opened.issuperset(self.scripts[task].gates) for task in self.inside):
             return False
         free = max(0, self.workers - len(self.inside))

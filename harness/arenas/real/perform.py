@@ -395,6 +395,8 @@ def _forget(stage: Stage, step: op.Forget) -> Outcome:
 
 
 def _release(stage: Stage, _step: op.Release) -> Outcome:
+    for executor in stage.ledgers:
+        _resume(stage, op.Resume(executor=executor))
     stage.open_all_gates()
     return NOTHING
 
@@ -416,6 +418,51 @@ def _kill(stage: Stage, step: op.Kill) -> Outcome:
         os.kill(pids[0], signal.SIGKILL if step.signal == "KILL" else signal.SIGTERM)
         return Struck(pid=pids[0])
     return Struck(pid=None)
+
+
+def _served(stage: Stage, step: op.Interrupt | op.Suspend) -> int | None:
+    """The worker that runs a task, or one that has served a task and is idle; None if there is no such."""
+    ledger = stage.ledgers[step.executor]
+    stage.take_notice()
+    if step.task is None:
+        pids = sorted(ledger.pids - set(ledger.bodies.values()) - ledger.suspended)
+    else:
+        pids = [ledger.bodies[step.task]] if step.task in ledger.bodies else []
+    return next((pid for pid in pids if pid != os.getpid() and stage.is_worker(pid)), None)
+
+
+def _interrupt(stage: Stage, step: op.Interrupt) -> Outcome:
+    pid = _served(stage, step)
+    if pid is not None:
+        stage.ledgers[step.executor].lose_workers()  # it may leave, and others with it
+        pid = _signal(pid, signal.SIGINT)
+    return Struck(pid=pid)
+
+
+def _suspend(stage: Stage, step: op.Suspend) -> Outcome:
+    pid = _served(stage, step)
+    if pid is not None:
+        pid = _signal(pid, signal.SIGSTOP)
+    if pid is not None:
+        stage.ledgers[step.executor].suspended.add(pid)
+    return Struck(pid=pid)
+
+
+def _resume(stage: Stage, step: op.Resume) -> Outcome:
+    suspended = stage.ledgers[step.executor].suspended
+    for pid in suspended:
+        _signal(pid, signal.SIGCONT)
+    suspended.clear()
+    return NOTHING
+
+
+def _signal(pid: int, number: signal.Signals) -> int | None:
+    """Send a signal; None if nobody is there to get it."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return None
+    return pid
 
 
 _UNUSUAL: dict[op.Arguments, dict[str, object]] = {
@@ -498,6 +545,9 @@ _ACTS: dict[type, Callable[[Stage, Any], Outcome]] = {
     op.Forget: _forget,
     op.Release: _release,
     op.Kill: _kill,
+    op.Interrupt: _interrupt,
+    op.Suspend: _suspend,
+    op.Resume: _resume,
     op.Construct: _construct,
     op.Inspect: _inspect,
     op.Fresh: drive.make,

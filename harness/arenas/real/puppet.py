@@ -236,8 +236,13 @@ def play(ticket: Ticket, /, *args: object, **kwargs: object) -> object:
     """Play one task's part: the function that every generated program submits."""
     home = _way_home(ticket)
     home.started(ticket.task, intact=_intact(ticket, args, kwargs))
-    for gate in ticket.gates:
-        home.pass_gate(gate)
+    try:
+        for gate in ticket.gates:
+            home.pass_gate(gate)
+    except KeyboardInterrupt:  # a signal; the answer that this line waits for must not open the next gate
+        home.finished(ticket.task)
+        _lines.line = None
+        raise
     kind, what, number = ticket.ending
     thing: object = GIFTS[what](ticket.task, number) if kind == "return" else None
     error = FAULTS[what](ticket.task) if kind == "raise" else None
