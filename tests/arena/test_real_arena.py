@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
@@ -20,9 +20,20 @@ from harness.arenas.real.arena import Patience, RealArena, SubjectError
 from harness.arenas.real.child import Player
 from harness.arenas.real.stage import Stage
 from harness.values import operation as op
-from harness.values.history import Answered, Called, Finished, Gone, History, Leftover, Slow, Started, Stuck
+from harness.values.history import (
+    Answered,
+    Called,
+    Finished,
+    Gone,
+    History,
+    Leftover,
+    Logged,
+    Slow,
+    Started,
+    Stuck,
+)
 from harness.values.outcome import Raised, Returned, Skipped, Struck
-from harness.values.program import Exit, Lane, Pool, Program, Script, epilogue
+from harness.values.program import Exit, Fault, Lane, Pool, Program, Raise, Script, epilogue
 from harness.values.subject import Subject
 
 if TYPE_CHECKING:
@@ -256,6 +267,53 @@ def test_a_worker_can_be_killed_by_its_task(arena: RealArena, start: StartMethod
     assert isinstance(outcome, Raised)
     assert outcome.error == "BrokenProcessPool"
     assert not [event for event in history.events if isinstance(event, Finished)]
+
+
+def test_a_worker_can_be_interrupted_in_its_task(arena: RealArena) -> None:
+    """`Interrupt` strikes the process of a task, which leaves its body; the gate of the next stays closed."""
+    held = replace(FREE, gates=("g0",))
+    steps = (SUBMIT_HELD, op.Interrupt(executor="e0", task="t1"), op.Result(future="f1"), op.Open(gate="g1"))
+    program = _program(*steps, SUBMIT_FREE, op.Result(future="f0", timeout=0.05), free=held)
+    history = _run(arena, PROCESSES, replace(program, pools=(Pool(workers=1),)))
+    assert _came_to_its_end(history)
+    first, second = [event for event in history.events if isinstance(event, Started)]
+    assert _answer(history, 1) == Struck(pid=first.pid)
+    interrupted, waiting = _answer(history, 2), _answer(history, 5)
+    assert isinstance(interrupted, Raised)
+    assert isinstance(waiting, Raised)
+    assert (interrupted.error, waiting.error) == ("KeyboardInterrupt", "TimeoutError")
+    assert second.pid == first.pid
+
+
+def test_a_worker_can_be_stopped_for_a_while(arena: RealArena) -> None:
+    """`Suspend` keeps a task from going on, be its gate open, until `Resume` or the end of the program."""
+    suspend, impatient = op.Suspend(executor="e0", task="t1"), op.Result(future="f1", timeout=0.05)
+    steps = (SUBMIT_HELD, suspend, op.Open(gate="g1"), impatient)
+    for end in ((op.Resume(executor="e0"), op.Result(future="f1")), ()):
+        history = _run(arena, PROCESSES, _program(*steps, *end))
+        assert _came_to_its_end(history)
+        assert _answer(history, 1) == Struck(pid=_only(history, Started).pid)
+        outcome = _answer(history, 3)
+        assert isinstance(outcome, Raised)
+        assert outcome.error == "TimeoutError"
+        calls = [event for event in history.events if isinstance(event, Answered)]
+        assert _only(history, Finished).at > calls[len(steps) - 1].at
+
+
+def test_an_exception_that_bears_nothing_is_told_all_the_same(arena: RealArena) -> None:
+    """The harness neither compares, prints nor asks what a task raised, and logs of it what it can."""
+    faults: tuple[Fault, ...] = ("Undecided", "Unequal", "Unprintable")
+    for fault in faults:
+        raises = replace(FREE, ending=Raise(error=fault), gates=("g0",))
+        callback = op.AddCallback(future="f0", callback="c0", deed="raise")
+        steps = (SUBMIT_FREE, callback, op.Open(gate="g0"), op.Error(future="f0"))
+        history = _run(arena, THREADS, _program(*steps, free=raises))
+        assert _came_to_its_end(history)
+        outcome = _answer(history, 3)
+        assert isinstance(outcome, Returned)
+        assert outcome.error is not None
+        assert (outcome.value, outcome.error.same) == (f"exception {fault}Error", True)
+        assert _only(history, Logged)
 
 
 def test_what_a_failed_call_should_have_made_is_skipped(arena: RealArena) -> None:

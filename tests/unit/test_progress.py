@@ -57,6 +57,17 @@ SAFE: dict[str, tuple[op.Operation, ...]] = {
     "its exception": (_submit("free"), op.Error(future="f.free")),
     "a held task, with a timeout": (_submit("held"), op.Result(future="f.held", timeout=0.1)),
     "a held task whose gate was opened": (_submit("held"), OPEN, op.Result(future="f.held")),
+    "a free task whose worker was stopped and goes on": (
+        _submit("free"),
+        op.Suspend(executor="e0", task="free"),
+        op.Resume(executor="e0"),
+        RESULT,
+    ),
+    "a free task whose worker is stopped, with a timeout": (
+        _submit("free"),
+        op.Suspend(executor="e0", task="free"),
+        op.Result(future="f.free", timeout=0.1),
+    ),
     "after the release": (_submit("also"), op.Release(), op.Result(future="f.also")),
     "a free task beside a held one": (_submit("held"), _submit("free"), RESULT),
     "two held tasks in another pool": (
@@ -105,6 +116,8 @@ UNSAFE: dict[str, tuple[op.Operation, ...]] = {
     "a held task": (_submit("held"), op.Result(future="f.held")),
     "one of two gates open": (_submit("also"), OPEN, op.Result(future="f.also")),
     "a free task behind two held ones": (_submit("held"), _submit("also"), _submit("free"), RESULT),
+    "a free task, while some worker is stopped": (_submit("free"), op.Suspend(executor="e0"), RESULT),
+    "a shutdown that waits, while some worker is stopped": (_submit("free"), op.Suspend(executor="e0"), DOWN),
     "a future nobody made": (RESULT,),
     "all of a free and a held one": (_submit("free"), _submit("held"), ALL),
     "the first exception, which never comes": (_submit("free"), _submit("held"), FAILED),

@@ -217,7 +217,11 @@ class _Listener(logging.Handler):
         self._recorder = recorder
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._recorder.write(Logged(at=now(), message=record.getMessage()[:200]))
+        try:
+            message = record.getMessage()[:200]
+        except Exception:  # noqa: BLE001 - what it is about may refuse to be shown; logging passes over that
+            message = str(record.msg)[:200]
+        self._recorder.write(Logged(at=now(), message=message))
 
 
 def _listen(recorder: Recorder) -> None:
