@@ -24,7 +24,7 @@ _DEEDS: Final[tuple[op.Deed, ...]] = ("record", "record", "raise", "query", "add
 _VALUES: Final[tuple[op.Value, ...]] = ("parcel", "parcel", "parcel", "none", "exception")
 _ERRORS: Final[tuple[op.Failure, ...]] = ("ValueError", "ValueError", "TimeoutError", "CancelledError")
 _LOOKS: Final = (op.Observe, op.Observe, op.Running, op.Cancelled, op.Done, op.Repr)
-_MOST = 4  # bare futures in one program
+_MOST = 10  # bare futures in one program
 _TASKS = 2  # in one program
 _PATIENCE: Final = (None, None, None, 0.0, SHORT, -1.0)
 
@@ -32,7 +32,7 @@ _PATIENCE: Final = (None, None, None, 0.0, SHORT, -1.0)
 class Futures(ProgramMachine):
     """Bare futures of the class that the executor's own futures have."""
 
-    @initialize(workers=st.just(1), bare=st.sampled_from([1, 1, 2, 3]), lanes=st.sampled_from([0, 1, 1, 2]))
+    @initialize(workers=st.just(1), bare=st.sampled_from([1, 1, 2, 3]), lanes=st.sampled_from([1, 1, 2]))
     def begin(self, workers: int, bare: int, lanes: int) -> None:
         """One task, to see what its future is; some futures like that; one lane, or perhaps two or three."""
         composer = self.composer
@@ -50,8 +50,41 @@ class Futures(ProgramMachine):
         self.composer.lane = (self.composer.lane + 1 + lane) % len(self.composer.lanes)
 
     def one(self, which: int) -> str:
-        """One of the bare futures; the first is the favourite, so that much happens to it."""
-        return self.bare[0] if which % 2 else pick(self.bare, which // 2)
+        """One of the bare futures; mostly the latest, which is least likely to be done."""
+        return self.bare[-1] if which % 2 else pick(self.bare, which // 2)
+
+    def another(self) -> str:
+        """A new bare future, made in the lane whose turn it is; or the latest if there are enough.
+
+        Other lanes wait until it is made, and so are where this one is: they meet at it.
+        """
+        name = f"b{len(self.bare)}"
+        if len(self.bare) < _MOST and self.composer.add(op.Fresh(future=name, like="f0")):
+            self.bare.append(name)
+        return self.bare[-1]
+
+    def end(self, name: str, how: int) -> None:
+        """End a future in such a way that everybody has to be told."""
+        add = self.composer.add
+        if how % 3 != 1:
+            add(op.Cancel(future=name) if how % 3 else op.Claim(future=name))
+        if how % 3 == 2:  # noqa: PLR2004 - a third of the time
+            add(op.Claim(future=name))
+        elif how % 2:
+            add(op.SetException(future=name, mark=self.mark(), error=pick(_ERRORS, how)))
+        else:
+            add(op.SetResult(future=name, mark=self.mark(), value=pick(_VALUES, how)))
+
+    def over(self, names: tuple[str, ...], form: int, *, hurried: bool) -> str:
+        """An iterator over some, in the lane whose turn it is."""
+        name = f"i{len(self.composer.iterators)}"
+        self.composer.iterators.append(name)
+        self.home[name] = self.composer.lane
+        timeout = SHORT if hurried else None
+        self.composer.add(
+            op.AsCompleted(iterator=name, futures=names, form=pick(FORMS, form), timeout=timeout)
+        )
+        return name
 
     def some(self, mask: int) -> tuple[str, ...]:
         """A subset of the bare futures, perhaps with those of tasks."""
@@ -72,13 +105,89 @@ class Futures(ProgramMachine):
             self.composer.task(gated=gated and not self.composer.closed, ending=Return()),
         )
 
-    @precondition(lambda self: len(self.bare) < _MOST and len(self.composer.lanes) == 1)
-    @rule()
-    def make(self) -> None:
-        """Make another."""
-        name = f"b{len(self.bare)}"
-        self.bare.append(name)
-        self.composer.add(op.Fresh(future=name, like="f0"))
+    @precondition(lambda self: len(self.bare) < _MOST)
+    @rule(lane=WHICH, how=st.sampled_from(range(6)))
+    def make(self, lane: int, how: int) -> None:
+        """Make another, and perhaps look at it."""
+        self.turn_to(lane)
+        name = self.another()
+        if how < len(_LOOKS) // 2:
+            self.composer.add(_LOOKS[how](future=name))
+
+    @precondition(lambda self: len(self.bare) < _MOST - 1)
+    @rule(lane=WHICH, first=WHICH, second=WHICH, between=WHICH, form=WHICH)
+    def pursue(self, lane: int, first: int, second: int, between: int, form: int) -> None:
+        """Iterate over two as they complete: one that is done, and one that is ended after it was given.
+
+        So the iterator knows that it has to be told, and another lane may end the second meanwhile.
+        """
+        self.turn_to(lane)
+        one, other = self.another(), self.another()
+        self.end(one, first)
+        iterator = self.over((one, other), form, hurried=False)
+        self.composer.add(op.Next(iterator=iterator))
+        self.turn_to(between)
+        self.end(other, second)
+        self.composer.lane = self.home[iterator]
+        self.composer.draw(iterator, all_of_it=True)
+
+    @precondition(lambda self: len(self.composer.lanes) > 1)
+    @rule(lane=WHICH, first=WHICH, second=WHICH, claimed=st.booleans())
+    def race(self, lane: int, first: int, second: int, claimed: bool) -> None:  # noqa: FBT001 - drawn
+        """Two lanes do something to a new future at the same time; if it is claimed, they meet after that."""
+        self.turn_to(lane)
+        name = meeting = self.another()
+        if claimed:
+            self.composer.add(op.Claim(future=name))
+            meeting = self.another()
+        self.do(name, first)
+        self.turn_to(0)
+        if claimed:
+            self.composer.add(op.Done(future=meeting))
+        self.do(name, second)
+
+    def do(self, name: str, what: int) -> None:
+        """Something that changes a future, or has to do with its change."""
+        deeds: tuple[op.Operation, ...] = (
+            op.Cancel(future=name),
+            op.SetResult(future=name, mark=self.mark()),
+            op.Cancel(future=name),
+            op.SetResult(future=name, mark=self.mark()),
+            op.Claim(future=name),
+            op.SetException(future=name, mark=self.mark()),
+            op.Observe(future=name, times=1),
+        )
+        place = what % (len(deeds) + 1)
+        if place == len(deeds):
+            self.composer.add_callback(name, "record")
+        else:
+            self.composer.add(deeds[place])
+
+    @precondition(lambda self: len(self.composer.lanes) > 1)
+    @rule(lane=WHICH, how=WHICH, wait=WHICH, when=WHICH, mask=MASKS)
+    def await_end(self, lane: int, how: int, wait: int, when: int, mask: int) -> None:
+        """One lane ends a new future, and another waits for it, perhaps among others."""
+        self.turn_to(lane)
+        name = self.another()
+        self.end(name, how)
+        self.turn_to(0)
+        self.await_one(name, self.some(mask), wait, pick(WHENS, when))
+
+    def await_one(self, name: str, others: tuple[str, ...], how: int, when: op.ReturnWhen) -> None:
+        """Wait for one for as long as it takes, if that can be done among others, or else alone."""
+        add = self.composer.add
+        names = (name, *(each for each in others if each != name))
+        match how % 4:
+            case 0:
+                add(op.Result(future=name))
+            case 1:
+                add(op.Error(future=name))
+            case 2:
+                add(op.Wait(futures=names, return_when=when)) or add(
+                    op.Wait(futures=(name,), return_when=when)
+                )
+            case _:
+                self.composer.draw(self.over(names[:2], how, hurried=False), all_of_it=True)
 
     @rule(lane=WHICH, which=WHICH)
     def claim(self, lane: int, which: int) -> None:
@@ -148,17 +257,7 @@ class Futures(ProgramMachine):
     def as_completed(self, lane: int, mask: int, form: int, hurried: bool, drawn: bool) -> None:  # noqa: FBT001 - drawn
         """Make an iterator over some, and perhaps take its first."""
         self.turn_to(lane)
-        name = f"i{len(self.composer.iterators)}"
-        self.composer.iterators.append(name)
-        self.home[name] = self.composer.lane
-        self.composer.add(
-            op.AsCompleted(
-                iterator=name,
-                futures=self.some(mask),
-                form=pick(FORMS, form),
-                timeout=SHORT if hurried else None,
-            )
-        )
+        name = self.over(self.some(mask), form, hurried=hurried)
         if drawn:
             self.composer.add(op.Next(iterator=name))
 

@@ -370,6 +370,45 @@ class Fut13(PlainThreadPool):
     future_class = FinishedByClaimantsOnly
 
 
+class CancelledAfterALook(PlainFuture):
+    """A future that is cancelled by two steps: a look at its state, and then the deed."""
+
+    def cancel(self) -> bool:
+        """Cancel what was pending a moment ago."""
+        if self.running() or (self.done() and not self.cancelled()):
+            return False
+        with self._condition:
+            already = self._state == CANCELLED_AND_NOTIFIED
+            if not already:
+                self._become_cancelled()
+        if not already:
+            self._invoke_callbacks()
+        return True
+
+
+class Fut14(PlainThreadPool):
+    """A cancel() and a claim at the same time may both succeed."""
+
+    future_class = CancelledAfterALook
+
+
+class FreedBeforeItsEnd(PlainFuture):
+    """A future that gives its claim back before it takes its outcome."""
+
+    def set_result(self, result: object) -> None:
+        """Finish in two steps."""
+        with self._condition:
+            if self._state == RUNNING:
+                self._state = PENDING
+        super().set_result(result)
+
+
+class Fut15(PlainThreadPool):
+    """A cancel() of a running future succeeds if it comes while its result is being set."""
+
+    future_class = FreedBeforeItsEnd
+
+
 class CancelledAtWork(PlainFuture):
     """A future that can be cancelled after it was claimed."""
 
@@ -580,6 +619,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant.of("FUT-12", Fut12),
     Mutant.of("FUT-12", Fut12Changes),
     Mutant.of("FUT-13", Fut13),
+    Mutant.of("FUT-14", Fut14, arena="simulated"),
+    Mutant.of("FUT-15", Fut15, arena="simulated"),
     Mutant.of("FUT-16", Fut16),
     Mutant.of("FUT-16", Fut16Raises),
     Mutant.of("FUT-17", Fut17),

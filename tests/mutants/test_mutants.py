@@ -11,9 +11,11 @@ import pytest
 
 from harness.arenas.real.arena import Patience, RealArena
 from harness.arenas.real.journal import Journal
+from harness.arenas.simulated.arena import SimulatedArena
+from harness.arenas.simulated.plan import Plan
 from harness.check.profile import PROFILES
 from harness.check.resolve import resolve, shape_of
-from harness.generation.draw import rounds
+from harness.generation.draw import draw, rounds
 from harness.generation.themes import themes_for
 from harness.judge.judge import judge
 from harness.specs import load_rules
@@ -76,9 +78,21 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealArena]:
     journal.close()
 
 
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedArena]:
+    """The same for those that need two clients and a schedule."""
+    folder = tmp_path_factory.mktemp("races")
+    journal = Journal(folder / "journal")
+    with SimulatedArena(folder, journal, import_from=(str(ROOT),)) as made:
+        yield made
+    journal.close()
+
+
 # Where to look first; elsewhere in "lifecycle".
 LIKELY = {"WAIT": "waiting", "ASC": "waiting", "MAP": "map", "BRK": "death", "SUB-05": "death"}
-LIKELY |= dict.fromkeys(("FUT-11", "FUT-12", "FUT-13", "FUT-21", "FUT-22", "FUT-23"), "futures")
+LIKELY |= dict.fromkeys(
+    ("FUT-11", "FUT-12", "FUT-13", "FUT-14", "FUT-15", "FUT-21", "FUT-22", "FUT-23"), "futures"
+)
 LIKELY |= dict.fromkeys(
     ("POOL-05", "POOL-06", "Cb10Break", "GC-03", "SHD-09", "SHD-11", "POOL-10", "SUB-10"), "beginnings"
 )
@@ -107,13 +121,28 @@ def programs_until_caught(arena: RealArena, subject: Subject, mutant: Mutant) ->
     return 0
 
 
+def programs_until_raced(world: SimulatedArena, subject: Subject, mutant: Mutant) -> int:
+    """The same in the simulated arena, for the likely theme, under the schedules of the `ci` profile."""
+    ci = PROFILES["ci"]
+    drawn = draw(LIKELY[mutant.rule], shape_of(subject, "simulated"), SEED, ci.simulated)
+    for count, program in enumerate(drawn, start=1):
+        for seen in world.explore(subject, program, Plan(schedules=ci.schedules, seed=SEED)):
+            judgement = judge(seen.history, subject, load_rules())
+            if any(witness.rule == mutant.rule for witness in judgement.witnesses):
+                return count
+    return 0
+
+
 @pytest.mark.parametrize("mutant", mutants(), ids=name_of)
-def test_a_mutant_is_caught_by_its_rule(mutant: Mutant, arena: RealArena) -> None:
+def test_a_mutant_is_caught_by_its_rule(mutant: Mutant, arena: RealArena, world: SimulatedArena) -> None:
     """The generic generators find the mutant, and the rule that it breaks is the one that is named."""
     if name_of(mutant) in WAITING:
         pytest.skip(f"waits for {WAITING[name_of(mutant)]}")
     subject = resolve(arena, mutant.target)
-    assert programs_until_caught(arena, subject, mutant) > 0
+    if mutant.arena == "simulated":
+        assert programs_until_raced(world, subject, mutant) > 0
+    else:
+        assert programs_until_caught(arena, subject, mutant) > 0
 
 
 def test_every_released_rule_has_a_mutant() -> None:

@@ -161,7 +161,7 @@ class Handover:
 
     def receive(self, step: Operation, lane: int) -> None:
         """Wait for the futures that an operation of this lane needs."""
-        for name in (getattr(step, "future", ""), *getattr(step, "futures", ())):
+        for name in (getattr(step, "future", ""), getattr(step, "like", ""), *getattr(step, "futures", ())):
             maker, call = self._made_by.get(name, (lane, 0))
             while maker != lane and self._over[maker] <= call:
                 self._kernel.block("await a lane", None, self._waiting, None)
