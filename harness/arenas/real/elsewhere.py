@@ -89,7 +89,11 @@ def _in_a_forked_child(player: Household, go_on: Callable[[], bool]) -> bool:
 
 
 def _unhook() -> None:
-    """Our own hooks do not work any more when the interpreter takes its modules apart: the usual ones do."""
+    """Our own hooks do not work any more when the interpreter takes its modules apart: the usual ones do.
+
+    What is warned of depends on the environment, and an executor is judged by what it says in any.
+    """
+    warnings.simplefilter("ignore")
     threading.excepthook = threading.__excepthook__
     sys.unraisablehook = sys.__unraisablehook__
 
