@@ -18,6 +18,7 @@ def call_here(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
         return fn(*args, **kwargs)
     except BaseException as error:
         _keep(error)
+        _show(error)
         raise
 
 
@@ -27,6 +28,7 @@ def call_packed(packed: bytes) -> Any:  # noqa: ANN401 - whatever it returns
         fn, args, kwargs = pickle.loads(packed)  # noqa: S301 - our own interpreter sent it
     except BaseException as error:
         _keep(error)
+        _show(error)
         raise
     return call_here(fn, args, kwargs)
 
@@ -38,6 +40,24 @@ def _keep(error: BaseException) -> None:
     except BaseException:  # noqa: BLE001 - foreign code; the caller then has the text of the traceback only
         return
     _raised.append(packed)
+
+
+class HiddenError(Exception):
+    """Takes the place of an exception that cannot be shown; its message is the name of that one's class."""
+
+
+def _show(error: BaseException) -> None:
+    """See that an exception can be shown.
+
+    An interpreter that cannot show what it is left by takes the whole process with it (Python 3.14, 3.15).
+
+    Raises:
+        HiddenError: It cannot.
+    """
+    try:
+        str(error)
+    except BaseException:  # noqa: BLE001 - foreign code
+        raise HiddenError(type(error).__qualname__) from error
 
 
 def take_exception() -> bytes | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _TRIPPED = (("AssertionError", ""), ("RuntimeError", "release unlocked lock"))  # what `Thread.join` may raise
 _TAKEN_AWAY = tuple(f"'NoneType' object has no attribute '{name}'" for name in ("join", "close", "wakeup"))
 _UNDECIDED = "this exception is neither true nor false"
+_CRASHED = -11  # the status of a process that died of a segmentation fault
 _PIPE = 1 << 16  # bytes a pipe holds: a larger result is written in several pieces
 
 
@@ -277,6 +278,15 @@ def _broke_by(case: Case, witness: Witness, *obstacles: str) -> bool:
     )
 
 
+def an_interpreter_was_left_by_what_cannot_be_shown(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """The client died of a segmentation fault after a task raised an exception that cannot be shown."""
+    crashed = case.gone is not None and case.gone.status == _CRASHED
+    return crashed and any(
+        task.starts and getattr(task.script.ending, "error", "") == "Unprintable"
+        for task in case.tasks.values()
+    )
+
+
 def an_idle_worker_was_interrupted(case: Case, witness: Witness) -> bool:
     """A worker that had nothing to do got SIGINT, and then the pool broke."""
     calls = _calls(case, witness)
@@ -482,6 +492,7 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         something_unpicklable_was_submitted,
         an_argument_did_not_load,
         an_outcome_did_not_load,
+        an_interpreter_was_left_by_what_cannot_be_shown,
         an_idle_worker_was_interrupted,
         exception_refuses_to_be_asked,
         work_items_changed_under_the_manager,

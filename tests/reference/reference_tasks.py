@@ -115,6 +115,21 @@ def raise_keyword_only() -> NoReturn:
     raise KeywordOnlyError(reason="pickled without it")
 
 
+class HiddenError(Exception):
+    """An exception that cannot be shown."""
+
+    def __str__(self) -> NoReturn:
+        """Refuse."""
+        raise ArithmeticError("this exception refuses to be shown")
+
+    __repr__ = __str__
+
+
+def raise_hidden() -> NoReturn:
+    """Raise an exception that cannot be shown."""
+    raise HiddenError("no")
+
+
 def raise_unpicklable() -> NoReturn:
     """Raise an exception that cannot be pickled."""
     raise UnpicklableError(lambda: None)

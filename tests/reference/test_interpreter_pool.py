@@ -82,6 +82,14 @@ def test_what_cannot_cross_over_fails_its_own_future(
 
 
 @with_interpreters
+def test_an_exception_that_cannot_be_shown_crosses_over() -> None:
+    """LIFE-01, RES-02: the interpreters themselves would take the process with them."""
+    with make_pool(1) as pool:
+        assert type(pool.submit(tasks.raise_hidden).exception()) is tasks.HiddenError
+        assert pool.submit(tasks.double, 1).result() == 2
+
+
+@with_interpreters
 def test_a_failing_initializer_breaks_the_pool() -> None:
     """POOL-06: with the error of the standard library."""
     pool = make_pool(1, initializer=tasks.fail, initargs=("no",))
@@ -145,6 +153,15 @@ def test_what_a_call_raises_is_kept_if_it_can_travel() -> None:
     with pytest.raises(tasks.KeywordOnlyError):
         worker.call_here(tasks.raise_keyword_only, (), {})
     assert worker.take_exception() is None
+
+
+def test_what_cannot_be_shown_is_kept_and_another_takes_its_place() -> None:
+    """LIFE-01: the other has the name of its class as its message."""
+    with pytest.raises(worker.HiddenError, match=r"\AHiddenError\Z"):
+        worker.call_here(tasks.raise_hidden, (), {})
+    kept = worker.take_exception()
+    assert kept is not None
+    assert type(pickle.loads(kept)) is tasks.HiddenError  # noqa: S301 - our own
 
 
 def test_a_call_that_cannot_be_unpickled_tells_why() -> None:
