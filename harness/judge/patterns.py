@@ -361,9 +361,15 @@ def a_failing_initializer_met_a_cancelled_future(case: Case, witness: Witness) -
 
 
 def initializer_failed_after_the_pool_was_forgotten(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
-    """An initializer raised when nobody kept its executor any more."""
+    """An initializer raised, perhaps when nobody kept its executor any more.
+
+    It had reported its end, at most, before that; what it raises is dealt with later, and nobody had got a
+    `BrokenExecutor` yet.
+    """
     return any(
-        case.raises_at_first(executor) and case.forgotten_since(executor) < beginning.left < FOREVER
+        case.raises_at_first(executor)
+        and beginning.left < FOREVER
+        and case.forgotten_since(executor) < _break_seen(case, executor)
         for executor, beginning in case.beginnings.items()
     )
 
