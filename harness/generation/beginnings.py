@@ -49,6 +49,7 @@ class Beginnings(ProgramMachine):
         ending=WHICH,
         tasks=st.sampled_from([0, 1, 1, 2, 3, 8]),
         held=OFTEN_FALSE,
+        starved=OFTEN_FALSE,
     )
     def begin(  # noqa: PLR0913, PLR0917 - the dimensions of another beginning
         self,
@@ -60,6 +61,7 @@ class Beginnings(ProgramMachine):
         ending: int,
         tasks: int,
         held: bool,  # noqa: FBT001 - drawn by Hypothesis
+        starved: bool,  # noqa: FBT001 - drawn by Hypothesis
     ) -> None:
         """Choose the pool and what its workers do first; submit the first tasks."""
         method: Any = pick(self.shape.starts, start)
@@ -67,6 +69,8 @@ class Beginnings(ProgramMachine):
         first = None if without else self.initializer(gated=gated, ending=ending)
         pool = Pool(workers=workers, start=method, initializer=first)
         self.composer.pools = [self.limited(pool, limit)]
+        if starved and not self.shape.inline:
+            self.starve(gated=False, processes=ending % 2 == 0, more=True)
         for place in range(workers + tasks if held else tasks):
             gated = held and place < workers
             self.composer.submit("e0", self.composer.task(gated=gated, ending=Return()))
@@ -99,6 +103,19 @@ class Beginnings(ProgramMachine):
             cancel = cancel and "cancel_futures" in self.shape.capabilities
             self.composer.shut_down("e0", wait=False, cancel=cancel)
         self.composer.add(op.Forget(executor="e0"))
+
+    @precondition(lambda self: is_kept(self) and self.room() and not self.shape.inline)
+    @rule(gated=OFTEN_FALSE, processes=st.booleans(), more=st.booleans())
+    def submit_at_a_limit(self, gated: bool, processes: bool, more: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Submit when no worker can be started, perhaps once more when one can."""
+        self.starve(gated=gated, processes=processes, more=more)
+
+    def starve(self, *, gated: bool, processes: bool, more: bool) -> None:
+        """Submit at a limit of the system."""
+        of: op.Resource = "processes" if processes and self.shape.kind == "process" else "threads"
+        self.composer.starve("e0", self.composer.task(gated=gated, ending=Return()), of)
+        if more and self.room():
+            self.composer.submit("e0", self.composer.task(gated=False, ending=Return()))
 
     @precondition(has_futures)
     @rule(which=WHICH)

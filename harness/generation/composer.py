@@ -103,7 +103,7 @@ class Composer:
             if other not in self.running
         )
         mine = [other for other in self.running if other in self.progress.given_to[executor]]
-        sure = alone and executor not in self.shut and not self.killed and self._begins(executor)
+        sure = alone and executor not in self.shut and self._begins(executor) and not self.killed
         if any(gate in self.closed for gate in script.gates) and sure and len(mine) < workers:
             self.running.append(task)
         self.add(op.Submit(executor=executor, future=future, task=task, keywords=keywords))
@@ -111,7 +111,13 @@ class Composer:
 
     def _begins(self, executor: str) -> bool:
         """Whether the workers of an executor surely get to their first task by themselves."""
-        return not self.progress.stalls(executor) and not self.progress.fails_to_begin(executor)
+        known = self.progress
+        return not (known.stalls(executor) or known.fails_to_begin(executor) or known.lean)
+
+    def starve(self, executor: str, task: str, of: op.Resource) -> None:
+        """Submit a task at a limit of the system; from then on a worker may be missing."""
+        self.add(op.Starve(of=of))
+        self.doubtful.add(self.submit(executor, task))
 
     def meet(self, executor: str, size: int) -> None:
         """Submit so many tasks each of which waits until all of them are in their bodies."""

@@ -74,5 +74,5 @@ def _failed_rightly(case: Case, track: Track, outcome: object) -> bool:
         return False
     if "CancelledError" in outcome.bases:
         return case.cancelled_since[track.name] < FOREVER or case.cancelling_since(track.executor) < FOREVER
-    unsendable = track.task.script.argument < 0 and case.subject.kind != "thread"
+    unsendable = case.may_fail_unstarted(track)
     return case.cancelled_since[track.name] == FOREVER and ("BrokenExecutor" in outcome.bases or unsendable)

@@ -327,6 +327,25 @@ class Case:
                 found.setdefault(call.step.executor, []).append(call)
         return found
 
+    @functools.cached_property
+    def starved(self) -> frozenset[int]:
+        """The calls, by their index, that were made when no thread, or no process, could be started."""
+        return frozenset(call.index + 1 for call in self.of(op.Starve))
+
+    @functools.cached_property
+    def _starved_submits(self) -> frozenset[int]:
+        """When the submits began that were made at a limit."""
+        return frozenset(call.begin for call in self.of(op.Submit) if call.index in self.starved)
+
+    def may_fail_unstarted(self, track: Track) -> bool:
+        """Whether a future may fail though its task never began: it cannot be sent, or nobody was there."""
+        return track.task.script.argument < 0 or track.submitted in self._starved_submits
+
+    @functools.cached_property
+    def starved_since(self) -> int:
+        """From when on a worker may be missing, because it could not be started."""
+        return min((call.begin for call in self.of(op.Starve)), default=FOREVER)
+
     def forgotten_since(self, executor: str) -> int:
         """From when on the client may have no reference to an executor."""
         calls = [call.begin for call in self.of(op.Forget) if getattr(call.step, "executor", "") == executor]

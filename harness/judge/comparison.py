@@ -112,8 +112,8 @@ def _callbacks(ours: Case, theirs: Case) -> Iterator[Difference]:
 
 
 def _shaken(case: Case) -> bool:
-    """Whether a worker of any executor died."""
-    return any(stamp < FOREVER for stamp in case.deaths.values())
+    """Whether a worker of any executor died, or could not be started."""
+    return case.starved_since < FOREVER or any(stamp < FOREVER for stamp in case.deaths.values())
 
 
 class _Reading:

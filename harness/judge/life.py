@@ -120,6 +120,8 @@ def _short_of_workers(case: Case) -> str:
         return "POOL-06"
     if any(map(case.worn_out, case.pools)):
         return "POOL-07"
+    if case.starved_since < FOREVER:
+        return "POOL-10"
     if rule := _lost_owner(case):
         return rule
     return "POOL-02" if any(map(case.short_of_workers, case.pools)) else ""
@@ -150,6 +152,7 @@ def _hanging_shutdown(case: Case, stuck: Call, executor: str) -> tuple[str, str]
     explanations = (
         ("POOL-07", case.worn_out(executor) and not unsendable),
         ("PKL-08", _strained(case, executor)),
+        ("POOL-10", case.starved_since < stuck.begin),
         ("SHD-04", bool(earlier)),
         ("SHD-10", bool(getattr(stuck.step, "cancel_futures", False))),
         ("SHD-02", not getattr(stuck.step, "wait", True)),
@@ -244,6 +247,7 @@ def _hanging_read(case: Case, stuck: Call, name: str) -> tuple[str, str]:
         (RULES[obstacle][0] if obstacle else "", bool(obstacle) and came_to_it and not worn_out),
         ("PKL-08", _strained(case, track.executor) and not worn_out),
         ("POOL-07", worn_out),
+        ("POOL-10", case.starved_since < stuck.begin),
         (rule_for_forgotten(case, track.executor), case.forgotten_since(track.executor) < FOREVER),
         ("POOL-02", case.needs_workers(track.executor)),
         ("RES-13", _lost_its_thread(case, track.executor)),

@@ -374,6 +374,20 @@ def initializer_failed_after_the_pool_was_forgotten(case: Case, witness: Witness
     )
 
 
+def no_worker_could_be_started(case: Case, witness: Witness) -> bool:
+    """The task was submitted at a limit of the system, and was refused, or its future failed, for that."""
+    refused = any(
+        isinstance(call.outcome, Raised) and call.index in case.starved for call in _calls(case, witness)
+    )
+    tracks = [case.tracks[name] for name in witness.futures if name in case.tracks]
+    return refused or any(map(case.may_fail_unstarted, tracks))
+
+
+def a_submit_could_start_no_thread(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A submit was made when no thread could be started; in a process pool one is to be the manager."""
+    return any(step == op.Starve(of="threads") for step in (call.step for call in case.of(op.Starve)))
+
+
 def a_shutdown_did_not_wait(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
     """A shutdown with ``wait=False`` is part of the program, or a callback that does one."""
     return any(
@@ -488,6 +502,8 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         callback_uses_the_pool_while_it_breaks,
         a_failing_initializer_met_a_cancelled_future,
         initializer_failed_after_the_pool_was_forgotten,
+        no_worker_could_be_started,
+        a_submit_could_start_no_thread,
         a_shutdown_did_not_wait,
         a_worker_had_served_its_tasks,
         a_worker_was_killed_that_had_served_its_tasks,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def judge_submits(case: Case, tally: Tally) -> None:
-    """SUB-02, SUB-04, SUB-05, BRK-04, POOL-06: when `submit` accepts, and that it does not wait."""
+    """SUB-02, SUB-04, SUB-05, SUB-10, BRK-04, POOL-06, POOL-10: when `submit` accepts; it does not wait."""
     broken_since = {executor: _seen_broken(case, executor) for executor in case.pools}
     for call in case.of(op.Submit):
         step = call.step
@@ -27,23 +27,37 @@ def judge_submits(case: Case, tally: Tally) -> None:
         shut = any(each.end < call.begin for each in case.shutdowns(executor) if each.answered)
         broken = broken_since[executor] < call.begin
         refused = isinstance(call.outcome, Raised)
-        if (shut or broken) and _unheard(step, call):
+        _judge_ghost(case, tally, call, step, shut=shut)
+        if (shut or broken) and (_unheard(step, call) or call.index in case.starved):
             continue
         if shut:
             _judge_late(case, tally, call, step)
         elif broken:
-            right = isinstance(call.outcome, Raised) and call.outcome.breaks
-            if case.raises_at_first(executor):
-                tally.check("POOL-06", right, "an initializer failed, and submit does not say so", call)
-            if case.subject.death == "breaks":
-                tally.check("SUB-05", right, "submit on a broken pool does not raise BrokenExecutor", call)
-                tally.check(
-                    "BRK-04", right, "after a future has failed with BrokenExecutor, submit goes on", call
-                )
+            _judge_told(case, tally, call, executor)
+        elif call.index in case.starved:
+            tally.hold("POOL-10")
         elif refused and case.shut_since(executor) > call.end and case.deaths[executor] > call.end:
             tally.blame("SUB-01" if step.keywords else "SUB-02", "submit on an open pool raises", call)
         elif isinstance(call.outcome, Submitted) and case.held(executor, call.begin, call.end):
             tally.hold("SUB-02")
+
+
+def _judge_told(case: Case, tally: Tally, call: Call, executor: str) -> None:
+    """SUB-05, BRK-04, POOL-06: a client that knows the pool to be broken is told so again."""
+    right = isinstance(call.outcome, Raised) and call.outcome.breaks
+    if case.raises_at_first(executor):
+        tally.check("POOL-06", right, "an initializer failed, and submit does not say so", call)
+    if case.subject.death == "breaks":
+        tally.check("SUB-05", right, "submit on a broken pool does not raise BrokenExecutor", call)
+        tally.check("BRK-04", right, "after a future has failed with BrokenExecutor, submit goes on", call)
+
+
+def _judge_ghost(case: Case, tally: Tally, call: Call, step: op.Submit, *, shut: bool) -> None:
+    """SUB-10: a task that was refused is not executed; after a shutdown that is SUB-04's business."""
+    if isinstance(call.outcome, Raised) and not shut:
+        ran = bool(case.tasks[step.task].starts)
+        text = f"{step.task} was refused by an exception, and is executed nevertheless"
+        tally.check("SUB-10", not ran, text, call, task=step.task)
 
 
 def _judge_late(case: Case, tally: Tally, call: Call, step: op.Submit) -> None:
@@ -107,8 +121,8 @@ def judge_starts(case: Case, tally: Tally) -> None:
 
 def _blame_quiet(case: Case, tally: Tally, quiet: Quiet) -> None:
     """MAP-03, POOL-02, POOL-07, RES-13, SUB-09: nothing moves any more, and tasks that could start do not."""
-    if case.may_stall(quiet.executor, quiet.at):
-        return  # who is to begin, and in how many workers at once, is not promised
+    if case.may_stall(quiet.executor, quiet.at) or case.starved_since < quiet.at:
+        return  # who is to begin, when, and in how many workers at once, is not promised
     names = ", ".join(quiet.queued)
     left = case.left_by_exception(quiet.executor)
     if case.worn_out(quiet.executor):
@@ -200,7 +214,7 @@ def _judge_refusals(case: Case, tally: Tally, executor: str, workers: int) -> No
             call.step not in known
             and track.task.left > call.end
             and case.done_since[track.name] > call.begin
-            and track.task.script.argument >= 0
+            and not case.may_fail_unstarted(track)
         )
         if unfinished:
             stretch.append(call)
@@ -344,7 +358,7 @@ def _judge_cancelling(case: Case, tally: Tally, executor: str, call: Call) -> No
     queued = [
         track for track in case.tracks.values()
         if track.executor == executor and track.accepted < call.begin and track.task.began > call.end
-        and case.done_since[track.name] > call.begin and track.task.script.argument >= 0
+        and case.done_since[track.name] > call.begin and not case.may_fail_unstarted(track)
     ]  # fmt: skip
     spare = case.subject.prefetch
     ran = [track for track in queued if track.task.starts]

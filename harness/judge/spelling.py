@@ -75,6 +75,8 @@ def spell(step: op.Operation) -> str:  # noqa: C901, PLR0911, PLR0912 - one tabl
             return f"{future}.set_exception({error}({mark}))"
         case op.Forget(executor=executor):
             return f"del {executor}"
+        case op.Starve(of=what):
+            return f"no more {what} can be started in the next call"
         case op.Release():
             return "open all gates"
         case op.Census():

@@ -155,7 +155,7 @@ class _Explainer:
         self.answers: dict[int, tuple[Answer, ...]] = (
             {call.index: answers_of(call, track) for call in track.calls if call.answered} if agreeing else {}
         )
-        self.sendable = track.task.script.argument >= 0
+        self.may_fail_unstarted = case.may_fail_unstarted(track)
 
     def explain(self) -> bool:
         """Follow the events until they end, or (then the answer is False) something cannot be explained."""
@@ -215,7 +215,7 @@ class _Explainer:
             may_start=free or self.case.subject.prefetch > 0 or self.case.subject.kind != "thread",
             may_cancel=self.case.cancelling_since(executor) <= end,
             may_break=self.case.deaths[executor] <= end,
-            may_fail_unstarted=not self.sendable,
+            may_fail_unstarted=self.may_fail_unstarted,
         )
 
     def _let_happen(self, begin: int, end: int) -> None:

@@ -119,7 +119,7 @@ def _raised(case: Case, name: str) -> bool:
     track = case.tracks.get(name)
     if track is None:
         return True
-    broken = case.deaths[track.executor] < FOREVER or track.task.script.argument < 0
+    broken = case.deaths[track.executor] < FOREVER or case.may_fail_unstarted(track)
     return broken or not _returns(case, name)
 
 
@@ -236,4 +236,4 @@ def _surely_undone(case: Case, track: Track, call: Call) -> bool:
         return False
     cancels = [each.begin for each in track.calls if isinstance(each.step, op.Cancel)]
     others = min([case.cancelling_since(track.executor), *cancels])
-    return bool(track.task.starts) or (others > call.end and track.task.script.argument >= 0)
+    return bool(track.task.starts) or (others > call.end and not case.may_fail_unstarted(track))

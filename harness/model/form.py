@@ -7,7 +7,7 @@ instead of testing an executor (thousands of workers, gigabytes of payload) is n
 from __future__ import annotations
 
 from collections import Counter
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from harness.values import operation as op
@@ -32,6 +32,7 @@ def malformation(program: Program, *, lanes: int = 1) -> str:
     problems = chain(
         _of_lanes(program, lanes),
         _of_forgetting(program),
+        _of_starving(program),
         _of_pools(program),
         _of_tasks(program),
         _of_names(program),
@@ -69,6 +70,13 @@ def _of_forgetting(program: Program) -> Iterator[str]:
             for step in lane.operations:
                 if isinstance(step, op.Forget):
                     yield f"{step.executor} is forgotten, and other lanes may be about to use it"
+
+
+def _of_starving(program: Program) -> Iterator[str]:
+    for lane in program.lanes:
+        for step, following in pairwise((*lane.operations, None)):
+            if isinstance(step, op.Starve) and not isinstance(following, op.Submit):
+                yield f"no {step.of} can be started, and no submit follows at once"
 
 
 def _of_pools(program: Program) -> Iterator[str]:

@@ -37,6 +37,8 @@ class Progress:
     futures_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)  # tasks that perhaps never start
     over: set[str] = field(default_factory=set)  # tasks whose end was waited for
+    starving: bool = False  # the next call can start no worker
+    lean: bool = False  # some call could not: there may be a worker less than there should be
     gone: set[str] = field(default_factory=set)  # executors that nobody can use any more
     suspended: set[str] = field(
         default_factory=set
@@ -113,6 +115,8 @@ class Progress:
         if self.stalls(executor):
             return 0
         held = sum(self.held(task) for task in self.given_to[executor] if task != beside)
+        if self.lean and held:
+            return 0
         return max(0, self.workers[executor] - held)
 
     def spare_workers(self, executor: str) -> int:
@@ -120,6 +124,8 @@ class Progress:
         if self.stalls(executor):
             return 0
         staying = sum(self.held(task) and not self.passes(task) for task in self.given_to[executor])
+        if self.lean and staying:
+            return 0
         return max(0, self.workers[executor] - staying)
 
     def _owner(self, task: str) -> str | None:
@@ -256,6 +262,8 @@ class Progress:
                 self._doubt(executor, cancelling=True)
             case op.Forget(executor=executor):
                 self.gone.add(executor)
+            case op.Starve():
+                self.starving = self.lean = True
             case op.Map(tasks=tasks):
                 self.doubtful.update(tasks)
             case _:
@@ -283,8 +291,9 @@ class Progress:
             return
         if isinstance(script.ending, Exit) or script.strains:  # its worker dies, and perhaps others with it
             self._doubt(executor, cancelling=True)
-        if executor in self.closing or script.argument < 0:
+        if executor in self.closing or script.argument < 0 or self.starving:
             self.doubtful.add(task)
+        self.starving = False
 
     def _doubt(self, executor: str, *, cancelling: bool) -> None:
         """An executor closes or breaks: it takes nothing more, and perhaps drops what it has."""

@@ -14,6 +14,7 @@ Form: TypeAlias = Literal["list", "set", "generator", "doubled"]
 
 ReturnWhen: TypeAlias = Literal["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION", "NONSENSE"]
 Deed: TypeAlias = Literal["record", "raise", "query", "add", "submit", "shutdown"]
+Resource: TypeAlias = Literal["threads", "processes"]
 Signal: TypeAlias = Literal["KILL", "TERM"]
 Place: TypeAlias = Literal["the end", "exit functions", "a late thread", "a forked child", "a module body"]
 Value: TypeAlias = Literal["parcel", "none", "exception"]
@@ -316,6 +317,13 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Starve:
+    """The next operation, a submit, is made at a limit of the system: it can start no more `of` these."""
+
+    of: Resource = "threads"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """Open every gate of the program (epilogue)."""
 
@@ -360,6 +368,7 @@ Operation: TypeAlias = (
     | SetResult
     | SetException
     | Forget
+    | Starve
     | Release
     | Census
 )

@@ -230,7 +230,7 @@ def epilogue(program: Program) -> tuple[Operation, ...]:
     """What every program ends with: nothing stays closed, unread or unshut.
 
     Gates open, `map` iterators are drained, executors (but those forgotten) shut down, bare futures ended if
-    they are not, every outcome is read, references are dropped, and what is left behind is counted. A program
+    they are not, every outcome is read, references are dropped, what is left behind is counted. A program
     about the end of its process leaves that to the end; a forked child reads what it submitted itself.
     """
     steps: list[Operation] = [Release()]

@@ -162,6 +162,20 @@ class Xop04(PlainThreadPool):
     future_class = ForeignFuture
 
 
+class Sub10(PlainThreadPool):
+    """Queues a call before it makes sure of a worker: what fails to start one is done by another."""
+
+    def _enqueue(self, item: Item) -> None:
+        with self._work.changed:
+            before = len(self._work.items)
+            try:
+                super()._enqueue(item)
+            except RuntimeError as error:
+                if "new thread" in str(error) and len(self._work.items) == before:
+                    self._work.items.append(item)
+                raise
+
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         rule="SUB-01",
@@ -199,6 +213,7 @@ MUTANTS: tuple[Mutant, ...] = (
         kind="thread",
         note="A submitted task stays queued until the next one is submitted, or until shutdown.",
     ),
+    Mutant.of("SUB-10", Sub10),
     Mutant(
         rule="API-01",
         target="tests.mutants.submitting:Api01",

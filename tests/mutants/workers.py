@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import threading
@@ -82,6 +83,14 @@ class Pool06(PlainThreadPool):
     def _break_item(self, item: Item) -> None:
         if item.future.set_running_or_notify_cancel():
             self._fail(item.future, RuntimeError("the pool is out of order"))
+
+
+class Pool10(PlainThreadPool):
+    """Makes do with the workers it has if none can be started, though it has none."""
+
+    def _start_worker(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            super()._start_worker()
 
 
 class Pool07(ProcessPoolExecutor):
@@ -374,6 +383,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant.of("POOL-05", Pool05),
     Mutant.of("POOL-05", Pool05Anew),
     Mutant.of("POOL-06", Pool06),
+    Mutant.of("POOL-10", Pool10),
     Mutant(
         rule="POOL-03",
         target="tests.mutants.workers:Pool03",

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 _LONGEST_DRAIN = 1000  # items; an iterator that gives more never ends
 
 
+_AT_EASE = contextlib.nullcontext()
+
+
 def perform(stage: Stage, step: op.Operation) -> Outcome:
     """Make the call; whatever it raises is its outcome."""
     act: Callable[[Stage, Any], Outcome] = _ACTS[type(step)]
@@ -47,13 +50,21 @@ def perform(stage: Stage, step: op.Operation) -> Outcome:
     if missing:
         return Skipped(missing=missing)
     try:
-        with littered(*_litter_for(stage, step)):
+        with littered(*_litter_for(stage, step)), _hunger_for(stage, step):
             return act(stage, step)
     except BaseException as error:  # noqa: BLE001 - the subject may raise anything: it is an observation
         raised = stage.describe_error(error)
         if raised.breaks:
             _loosen(stage, step)
         return raised
+
+
+def _hunger_for(stage: Stage, step: op.Operation) -> contextlib.AbstractContextManager[None]:
+    """The limit at which a call is made, if it is made at one."""
+    if stage.hunger is None or isinstance(step, op.Starve):
+        return _AT_EASE
+    what, stage.hunger = stage.hunger, None
+    return stage.starved_of(what)
 
 
 def _litter_for(stage: Stage, step: op.Operation) -> tuple[list[Callable[[], None]], int]:
@@ -389,6 +400,11 @@ def _open(stage: Stage, step: op.Open) -> Outcome:
     return NOTHING
 
 
+def _starve(stage: Stage, step: op.Starve) -> Outcome:
+    stage.hunger = step.of
+    return NOTHING
+
+
 def _forget(stage: Stage, step: op.Forget) -> Outcome:
     stage.forget(step.executor)
     return NOTHING
@@ -543,6 +559,7 @@ _ACTS: dict[type, Callable[[Stage, Any], Outcome]] = {
     op.Leave: _leave,
     op.Open: _open,
     op.Forget: _forget,
+    op.Starve: _starve,
     op.Release: _release,
     op.Kill: _kill,
     op.Interrupt: _interrupt,

@@ -9,7 +9,7 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from harness.arenas.real import puppet
+from harness.arenas.real import puppet, starvation
 from harness.arenas.real.ledger import Ledger
 from harness.arenas.real.recorder import now
 from harness.values.history import Finished, Started
@@ -18,9 +18,10 @@ from harness.values.program import Exit, Pool, Program, Raise, Return, Script, f
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from harness.arenas.real.recorder import Recorder
-    from harness.values.operation import Litter
+    from harness.values.operation import Litter, Resource
 
 
 NOTHING = Returned(value="None")
@@ -83,6 +84,8 @@ class Stage:
         self.ledgers: dict[str, Ledger] = {}
         self.prepare()
         self.litter: list[Litter] = []  # to be dropped before the next call
+        self.hunger: Resource | None = None  # what the next call can start none of
+        self.starved_of: Callable[[Resource], AbstractContextManager[None]] = starvation.starved_of
         self.play: Callable[..., object] = puppet.play  # what is submitted
         self.run = ""
         self.address = ""

@@ -8,6 +8,7 @@ report directly.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import re
 import types
@@ -23,11 +24,13 @@ from harness.values.outcome import Facts
 from harness.values.program import Lane, Program, bare_futures_of, epilogue, futures_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from harness.arenas.simulated.importer import Importer
     from harness.arenas.simulated.kernel import Kernel
     from harness.arenas.simulated.tasks import Task
     from harness.values.history import Event
-    from harness.values.operation import Operation
+    from harness.values.operation import Operation, Resource
 
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
@@ -185,6 +188,17 @@ def _ending_of(program: Program) -> tuple[Operation, ...]:
     return _last[1]
 
 
+@contextlib.contextmanager
+def _starved_of(k: Kernel, what: Resource) -> Iterator[None]:
+    """Have every start fail that the current task attempts meanwhile."""
+    me = k.current
+    me.starved_of = what
+    try:
+        yield
+    finally:
+        me.starved_of = ""
+
+
 class Performance:
     """One run of one program."""
 
@@ -208,6 +222,7 @@ class Performance:
         stage = self._stage = self._make_stage(self._program, self._blueprint, self.notebook, lambda: None)
         stage.gates = {name: Gate() for name in stage.gates}
         stage.run = "r"
+        stage.starved_of = partial(_starved_of, k)
         self._puppet.open_theatre("r", stage)
         worker = Worker(stage, k)
         self._puppet._Line = lambda _ticket: worker  # noqa: SLF001 - the world's own copy of the module

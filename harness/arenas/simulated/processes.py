@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+from harness.arenas.real.starvation import error_of
 from harness.arenas.simulated import finalizers, handover, kernel, pipes
 from harness.arenas.simulated.backends import Over
 from harness.arenas.simulated.facades import refuse
@@ -73,6 +74,8 @@ class BaseProcess(Primitive):
         _insist(not current_process().daemon, "daemonic processes are not allowed to have children")
         k.point("start", 0)
         active_children()
+        if k.current.starved_of == "processes":
+            raise error_of("processes")
         child = k.add_process(f"P{len(k.processes)}")
         try:
             view = handover.prepare(self, child, self._start_method)

@@ -49,7 +49,8 @@ class Task:
 
     __slots__ = (
         "at_end", "carrier", "children", "daemon", "deadline", "ident", "index", "locals", "name", "op",
-        "passive", "process", "role", "spins", "state", "target", "timed_out", "waits_for", "where",
+        "passive", "process", "role", "spins", "starved_of", "state", "target", "timed_out", "waits_for",
+        "where",
     )  # fmt: skip
 
     def __init__(self, index: int, role: str, process: Process, *, daemon: bool = False) -> None:
@@ -70,6 +71,7 @@ class Task:
         self.waits_for: Any = None
         self.carrier: Carrier
         self.children = 0
+        self.starved_of = ""  # "threads" or "processes": it can start no more of them
         self.name = role
         self.locals: dict[int, dict[str, Any]] = {}
         self.at_end: list[Callable[[], object]] = []  # what the C layer does when a thread ends

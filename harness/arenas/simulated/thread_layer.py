@@ -8,6 +8,7 @@ import types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Self, SupportsIndex
 
+from harness.arenas.real.starvation import error_of
 from harness.arenas.simulated import kernel
 from harness.arenas.simulated.backends import Over
 from harness.arenas.simulated.facades import refusing
@@ -549,6 +550,8 @@ def _start(
         raise RuntimeError("can't start new thread: no run is in progress")
     k.point("start", 0)
     parent = k.current
+    if parent.starved_of == "threads":
+        raise error_of("threads")
     parent.children += 1
     return k.spawn(
         lambda: function(*args, **kwargs),
