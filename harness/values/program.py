@@ -229,9 +229,9 @@ def bare_futures_of(program: Program) -> tuple[str, ...]:
 def epilogue(program: Program) -> tuple[Operation, ...]:
     """What every program ends with: nothing stays closed, unread or unshut.
 
-    Gates open, `map` iterators are drained, executors (but those forgotten) shut down, bare futures ended if
-    they are not, every outcome is read, references are dropped, what is left behind is counted. A program
-    about the end of its process leaves that to the end; a forked child reads what it submitted itself.
+    Gates open, `map` iterators are drained, bare futures ended, executors (but those forgotten) shut down,
+    every outcome is read, references are dropped, and what is left behind is counted. A program about the
+    end of its process leaves that to the end; a forked child reads what it submitted itself.
     """
     steps: list[Operation] = [Release()]
     if place_of(program) == "a forked child":
@@ -241,6 +241,15 @@ def epilogue(program: Program) -> tuple[Operation, ...]:
         return (*steps, End())
     for lane in program.lanes:
         steps += [Drain(iterator=op.iterator) for op in lane.operations if isinstance(op, Map)]
+    for future in bare_futures_of(program):  # first: the executor's threads may call their callbacks
+        steps += [
+            Cancel(future=future),
+            SetResult(future=future, mark=f"late.{future}"),
+            Observe(future=future, times=1),
+            Result(future=future),
+            Error(future=future),
+            Repr(future=future),
+        ]
     forgotten = _forgotten(program)
     steps += [
         Shutdown(executor=pool.executor, cancel_futures=_cancels(program, pool))
@@ -249,15 +258,6 @@ def epilogue(program: Program) -> tuple[Operation, ...]:
     ]
     for future in futures_of(program):
         steps += [
-            Observe(future=future, times=1),
-            Result(future=future),
-            Error(future=future),
-            Repr(future=future),
-        ]
-    for future in bare_futures_of(program):
-        steps += [
-            Cancel(future=future),
-            SetResult(future=future, mark=f"late.{future}"),
             Observe(future=future, times=1),
             Result(future=future),
             Error(future=future),
