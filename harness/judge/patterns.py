@@ -278,6 +278,21 @@ def _broke_by(case: Case, witness: Witness, *obstacles: str) -> bool:
     )
 
 
+def waited_for_a_falsy_exception(case: Case, witness: Witness) -> bool:
+    """A `wait` for the first exception was given a future whose task had raised one that is false."""
+    return any(
+        isinstance(call.step, op.Wait)
+        and call.step.return_when == "FIRST_EXCEPTION"
+        and any(
+            getattr(case.tracks[name].task.script.ending, "error", "") in FALSY
+            and case.tracks[name].task.left < FOREVER
+            for name in call.step.futures
+            if name in case.tracks
+        )
+        for call in _calls(case, witness)
+    )
+
+
 def an_interpreter_was_left_by_what_cannot_be_shown(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
     """The client died of a segmentation fault after a task raised an exception that cannot be shown."""
     crashed = case.gone is not None and case.gone.status == _CRASHED
@@ -515,6 +530,7 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         an_argument_did_not_load,
         an_outcome_did_not_load,
         an_interpreter_was_left_by_what_cannot_be_shown,
+        waited_for_a_falsy_exception,
         an_idle_worker_was_interrupted,
         exception_refuses_to_be_asked,
         work_items_changed_under_the_manager,
