@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 20
 PROGRAMS = {"ThreadPoolExecutor": 80, "ProcessPoolExecutor": 20}  # of each theme
-COSTLY = {"endings": 15}  # at most of this one, each of which ends a process
+COSTLY = {"endings": 15, "payloads": 25, "signals": 15}  # at most of these
 if sys.version_info >= (3, 14):
     PROGRAMS["InterpreterPoolExecutor"] = 10
 
