@@ -13,6 +13,7 @@ from harness.arenas.real.custody import sweep_the_dead
 from harness.arenas.real.journal import left_behind
 from harness.arenas.simulated.plan import SEARCHING, Plan
 from harness.check.baseline import Baseline
+from harness.check.canary import TARGET as CANARY
 from harness.check.canary import Showing
 from harness.check.choice import chosen_arenas, chosen_rules, one_of
 from harness.check.compare import Archive, Peers
@@ -220,11 +221,11 @@ class Workshop:
         self._engage()
         if self._token is not None:
             return self._replay(job, self._token)
-        blind = self._showing.blindness(job.arena)
-        if blind:
-            return blind, {"lost": blind}
         search = self._search(job)
         try:
+            blind = self._showing.blindness(job.arena)
+            if blind:
+                return blind, {"lost": blind}
             item = search.search()
         except KeyboardInterrupt:
             self.results.items.append(search.so_far())
@@ -396,6 +397,8 @@ class Workshop:
         """The programs that were running in processes that were killed; each is told of once."""
         told = []
         for entry in left_behind(self._home / "journal"):
+            if entry.target == CANARY:  # ours, and no news
+                continue
             with suppress(DecodeError, ValueError):
                 token = Token(program=Program.from_json(entry.program), target=entry.target)
                 keep(self._home / "corpus", token.to_text(), token.short)

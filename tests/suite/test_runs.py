@@ -59,9 +59,10 @@ def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def workers(folder: Path) -> list[int]:
-    """The processes that have a program in flight."""
+    """The processes that have a program of their subject's in flight."""
     journal = folder / ".executor-harness" / "journal"
-    flying = [path for path in journal.glob("*.json") if "lanes" in path.read_text(encoding="utf-8")]
+    texts = {path: path.read_text(encoding="utf-8") for path in journal.glob("*.json")}
+    flying = [path for path, text in texts.items() if "lanes" in text and "HangsInSubmit" in text]
     return [int(path.name.partition(".")[0]) for path in flying]
 
 
