@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from harness.values.program import Ending
 
 PLACES: tuple[op.Place | None, ...] = (
-    None, None, "the end", "the end", "exit functions", "a late thread", "a forked child", "a forked child",
-    "a module body",
+    None, None, "the end", "the end", "exit functions", "a late thread", "a late thread", "a forked child",
+    "a forked child", "a module body",
 )  # fmt: skip
 DEEDS: tuple[op.Deed, ...] = ("record", "record", "record", "submit", "add")
 ALLOCATIONS = st.sampled_from(range(1, 60))  # some more than a submit makes
