@@ -150,16 +150,13 @@ def _plainer_pools(pool: Pool) -> Iterator[Pool]:
 
 def tidy(program: Program) -> Program:
     """Drop what refers to things that are no longer made: operations, tasks nobody submits, unused pools."""
-    lanes = []
-    for lane in program.lanes:
-        made: set[str] = set()
-        steps: list[op.Operation] = []
-        for step in lane.operations:
-            kept = _keep(step, made)
-            if kept is not None:
-                steps.append(kept)
-                made |= _makes(kept)
-        lanes.append(Lane(operations=tuple(steps)))
+    lanes = list(program.lanes)
+    before: list[Lane] = []
+    while lanes != before:  # what goes from one lane may leave operations of another without their future
+        before = lanes
+        lanes = [
+            _tidy_lane(lane, _made_by(lanes[:place] + lanes[place + 1 :])) for place, lane in enumerate(lanes)
+        ]
     used = {name for lane in lanes for step in lane.operations for name in _tasks(step)}
     scripts = [script for script in program.tasks if script.task in used]
     gates = {gate for script in (*scripts, *initializers_of(program)) for gate in script.gates}
@@ -172,6 +169,22 @@ def tidy(program: Program) -> Program:
     kept_pools = tuple(pool for pool in program.pools if pool.executor in pools) or program.pools[:1]
     tasks = tuple(script for script in program.tasks if script.task in used)
     return Program(pools=kept_pools, tasks=tasks, lanes=tuple(lanes))
+
+
+def _tidy_lane(lane: Lane, elsewhere: set[str]) -> Lane:
+    """A lane without what refers to things that neither it has made by then nor another lane makes at all."""
+    made = set(elsewhere)
+    steps: list[op.Operation] = []
+    for step in lane.operations:
+        kept = _keep(step, made)
+        if kept is not None:
+            steps.append(kept)
+            made |= _makes(kept)
+    return Lane(operations=tuple(steps))
+
+
+def _made_by(lanes: list[Lane]) -> set[str]:
+    return {name for lane in lanes for step in lane.operations for name in _makes(step)}
 
 
 def _makes(step: op.Operation) -> set[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.check.reduce import reduce
 from harness.judge.judge import judge
 from harness.model.progress import objection
 from harness.specs import load_rules
@@ -206,3 +207,18 @@ def test_a_claim_of_another_lane_may_come_first() -> None:
     lanes = Lane(operations=(*made, CANCEL, READ)), Lane(operations=(CLAIM,))
     program = Program(tasks=(Script(task="t0"),), lanes=lanes)
     assert "wait for ever" in objection(program, lanes=2)
+
+
+def test_a_race_is_reduced_in_all_its_lanes() -> None:
+    """What a lane does to the future of another is kept, as long as that one makes it."""
+    made = op.Submit(executor="e0", future="f0", task="t0"), op.Fresh(future="b", like="f0")
+    lanes = Lane(operations=(*made, DONE, CLAIM, DONE)), Lane(operations=(DONE, CANCEL, DONE))
+    program = Program(tasks=(Script(task="t0"),), lanes=lanes)
+
+    def races(candidate: Program) -> bool:
+        return [CLAIM in lane.operations or CANCEL in lane.operations for lane in candidate.lanes] == [
+            True
+        ] * 2
+
+    least = Lane(operations=(*made, CLAIM)), Lane(operations=(CANCEL,))
+    assert reduce(program, races).lanes == least
