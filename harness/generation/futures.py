@@ -32,9 +32,16 @@ _PATIENCE: Final = (None, None, None, 0.0, SHORT, -1.0)
 class Futures(ProgramMachine):
     """Bare futures of the class that the executor's own futures have."""
 
-    @initialize(workers=st.just(1), bare=st.sampled_from([1, 1, 2, 3]), lanes=st.sampled_from([1, 1, 2]))
-    def begin(self, workers: int, bare: int, lanes: int) -> None:
-        """One task, to see what its future is; some futures like that; one lane, or perhaps two or three."""
+    @initialize(
+        workers=st.just(1),
+        bare=st.sampled_from([1, 1, 2, 3]),
+        lanes=st.sampled_from([1, 1, 2]),
+        duels=st.lists(
+            st.tuples(st.sampled_from(range(3)), WHICH, WHICH, WHICH, MASKS), min_size=1, max_size=3
+        ),
+    )
+    def begin(self, workers: int, bare: int, lanes: int, duels: list[tuple[int, int, int, int, int]]) -> None:
+        """One task, to see what its future is; some futures like that; with several lanes, a few duels."""
         composer = self.composer
         composer.pools = [Pool(workers=workers)]
         composer.lanes += [[] for _ in range(min(lanes, self.shape.lanes - 1))]
@@ -44,6 +51,11 @@ class Futures(ProgramMachine):
         self.home: dict[str, int] = {}  # which lane an iterator belongs to
         for name in self.bare:
             composer.add(op.Fresh(future=name, like="f0"))
+        for kind, lane, first, second, mask in duels if len(composer.lanes) > 1 else ():
+            if kind:
+                self.meet_at_the_end(lane, first, second, mask)
+            else:
+                self.meet_at_once(lane, first, second, claimed=mask % 2 > 0)
 
     def turn_to(self, lane: int) -> None:
         """The next operation is of another lane, that many further on; the next for 0."""
@@ -134,7 +146,11 @@ class Futures(ProgramMachine):
     @precondition(lambda self: len(self.composer.lanes) > 1)
     @rule(lane=WHICH, first=WHICH, second=WHICH, claimed=st.booleans())
     def race(self, lane: int, first: int, second: int, claimed: bool) -> None:  # noqa: FBT001 - drawn
-        """Two lanes do something to a new future at the same time; if it is claimed, they meet after that."""
+        """Two lanes do something to a new future at the same time."""
+        self.meet_at_once(lane, first, second, claimed=claimed)
+
+    def meet_at_once(self, lane: int, first: int, second: int, *, claimed: bool) -> None:
+        """The same, for a beginning too; if the future is claimed, they meet after that."""
         self.turn_to(lane)
         name = meeting = self.another()
         if claimed:
@@ -164,14 +180,18 @@ class Futures(ProgramMachine):
             self.composer.add(deeds[place])
 
     @precondition(lambda self: len(self.composer.lanes) > 1)
-    @rule(lane=WHICH, how=WHICH, wait=WHICH, when=WHICH, mask=MASKS)
-    def await_end(self, lane: int, how: int, wait: int, when: int, mask: int) -> None:
+    @rule(lane=WHICH, how=WHICH, wait=WHICH, mask=MASKS)
+    def await_end(self, lane: int, how: int, wait: int, mask: int) -> None:
         """One lane ends a new future, and another waits for it, perhaps among others."""
+        self.meet_at_the_end(lane, how, wait, mask)
+
+    def meet_at_the_end(self, lane: int, how: int, wait: int, mask: int) -> None:
+        """The same, for a beginning too."""
         self.turn_to(lane)
         name = self.another()
         self.end(name, how)
         self.turn_to(0)
-        self.await_one(name, self.some(mask), wait, pick(WHENS, when))
+        self.await_one(name, self.some(mask), wait, pick(WHENS, mask))
 
     def await_one(self, name: str, others: tuple[str, ...], how: int, when: op.ReturnWhen) -> None:
         """Wait for one for as long as it takes, if that can be done among others, or else alone."""
