@@ -65,7 +65,9 @@ class Endings(ProgramMachine):
         self.turned = True
         self.composer.turn(self.place)
         if self.place == "a forked child":  # and there is an executor of the child's own
+            # A fork server is its parent's child: `multiprocessing` is lost without one of its own.
             start = self.composer.pools[0].start
+            start = "spawn" if start != "fork" and "spawn" in self.shape.starts else start
             self.composer.add_pool(Pool(executor="e1", workers=self.workers, start=start))
 
     @precondition(ProgramMachine.room)

@@ -22,7 +22,9 @@ def hang_rule(case: Case, stuck: Call) -> str:
     """The rule that a call breaks by not returning where the program went on; empty if that is no reason."""
     turn = turn_of(case)
     rule = ""
-    if turn is not None:
+    if isinstance(stuck.step, op.Turn):  # it never came there
+        rule = {"a module body": "EXIT-07", "a forked child": "EXIT-04"}.get(stuck.step.to, "EXIT-02")
+    elif turn is not None:
         match place_of(case.program), stuck.step:
             case "a module body", _:
                 rule = "" if any(map(case.worn_out, case.pools)) else "EXIT-07"

@@ -27,7 +27,7 @@ from harness.arenas.real.recorder import Recorder, now
 from harness.arenas.real.stage import Blueprint, Stage, text_of
 from harness.values.history import Answered, Called, Event, Leftover, Logged, Quiet, Uncaught
 from harness.values.operation import Census, End, Turn
-from harness.values.outcome import Facts
+from harness.values.outcome import Facts, Returned
 from harness.values.program import Program, epilogue
 
 if TYPE_CHECKING:
@@ -106,13 +106,19 @@ class Player:
                 outcome: Outcome = Facts(lines=())
             else:
                 outcome = perform(self.stage, step)
-            self.recorder.write(Answered(at=now(), call=call, outcome=outcome, thread=threading.get_ident()))
             if isinstance(step, Turn):
-                return turn(step.to, self, functools.partial(self.go_on, operations, call + 1))
+                return turn(step.to, self, functools.partial(self.arrive, operations, call))
+            self.recorder.write(Answered(at=now(), call=call, outcome=outcome, thread=threading.get_ident()))
             # What comes at once after the last call may find it half done: that is the point.
             if not isinstance(step, Census) and not isinstance(operations[call + 1], End | Turn):
                 self.settle()
         return clean
+
+    def arrive(self, operations: tuple[Operation, ...], call: int) -> bool:
+        """The turn at this call has been made: go on."""
+        nothing = Returned(value="None")
+        self.recorder.write(Answered(at=now(), call=call, outcome=nothing, thread=threading.get_ident()))
+        return self.go_on(operations, call + 1)
 
     def move_in(self) -> None:
         """This is the child of a fork, and the one that goes on: make it home for record and puppets."""
