@@ -417,6 +417,13 @@ def a_worker_had_served_its_tasks(case: Case, witness: Witness) -> bool:  # noqa
     return any(case.worn_out(executor) for executor in case.pools)
 
 
+def a_limited_pool_was_forgotten(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A worker had served as many tasks as one may, and nobody kept its executor any more."""
+    return any(
+        case.worn_out(executor) and case.forgotten_since(executor) < FOREVER for executor in case.pools
+    )
+
+
 def a_worker_was_killed_that_had_served_its_tasks(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
     """A kill struck a worker that had begun as many tasks as one may, and was about to leave."""
     return any(
@@ -521,6 +528,7 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         a_submit_could_start_no_thread,
         a_shutdown_did_not_wait,
         a_worker_had_served_its_tasks,
+        a_limited_pool_was_forgotten,
         a_worker_was_killed_that_had_served_its_tasks,
         shutdown_began_before_the_death_was_seen,
         worker_died_after_a_cancel,
