@@ -213,7 +213,7 @@ class Crew(ABC):
             for future in list(self.futures):
                 future.cancel()
 
-    def join_others(self, threads: list[threading.Thread]) -> None:
+    def join_for_clients(self, threads: list[threading.Thread]) -> None:
         """Wait for threads, one client at a time: up to Python 3.12 two of them may trip in `Thread.join`."""
         with self.joining:
             join_others(threads)
@@ -385,7 +385,7 @@ class Line(Crew):
 
     def join(self) -> None:
         """Wait for the threads."""
-        self.join_others(self._threads)
+        self.join_for_clients(self._threads)
 
 
 class SingleThread(CrewExecutor):
@@ -542,7 +542,7 @@ class Helped(Crew):
     def join(self) -> None:
         """Wait for the helper, who waits for all others; one of these cannot wait for its own end."""
         if self._helper is not None and threading.current_thread() not in self._threads:
-            self.join_others([self._helper])
+            self.join_for_clients([self._helper])
 
 
 Box: TypeAlias = "queue.SimpleQueue[Work | None]"
@@ -582,7 +582,7 @@ class LazyCrew(Helped):
         """Send each worker home when it is idle."""
         for _ in self._threads:
             self._idle.get().put(None)
-        self.join_others(self._threads)
+        join_others(self._threads)
 
 
 class LazyThreads(CrewExecutor):
@@ -613,7 +613,7 @@ class PerTaskCrew(Helped):
 
     def leave(self) -> None:
         """Wait for the last threads."""
-        self.join_others(self._threads)
+        join_others(self._threads)
 
 
 class ThreadPerTask(CrewExecutor):
@@ -673,7 +673,7 @@ class PollingCrew(Crew):
 
     def join(self) -> None:
         """Wait for the threads."""
-        self.join_others(self._threads)
+        self.join_for_clients(self._threads)
 
 
 class Slow(CrewExecutor):
