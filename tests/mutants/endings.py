@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import threading
@@ -52,7 +53,12 @@ class Exit03(PlainThreadPool):
 
 
 _registry = threading.Lock()
-os.register_at_fork(before=_registry.acquire, after_in_parent=_registry.release)
+
+
+@functools.cache
+def _lock_at_forks() -> None:
+    """Not when this module is imported: whoever only looks at the mutants may fork as well."""
+    os.register_at_fork(before=_registry.acquire, after_in_parent=_registry.release)
 
 
 class Exit04(PlainThreadPool):
@@ -60,6 +66,7 @@ class Exit04(PlainThreadPool):
 
     def _enqueue(self, item: Item) -> None:
         """Take an item, one at a time."""
+        _lock_at_forks()
         with _registry:
             super()._enqueue(item)
 
