@@ -117,6 +117,13 @@ def _judge_timeout(case: Case, tally: Tally, track: Track, call: Call) -> None:
         )
 
 
+def _may_be_the_signal(case: Case, track: Track, outcome: Outcome) -> bool:
+    """Whether a read gives what a signal raises that struck a worker of the pool, perhaps as it ran this."""
+    error = outcome if isinstance(outcome, Raised) else getattr(outcome, "error", None)
+    interrupted = isinstance(error, Raised) and "KeyboardInterrupt" in error.bases
+    return interrupted and case.interrupted[track.executor] < FOREVER
+
+
 def _judge_read(case: Case, tally: Tally, track: Track, call: Call) -> None:
     """What a read gave, against what the task did."""
     outcome = call.outcome
@@ -128,7 +135,7 @@ def _judge_read(case: Case, tally: Tally, track: Track, call: Call) -> None:
         return
     if track.task.left == FOREVER or _is_broken(outcome):
         return
-    if track.task.script.task in case.interrupted_tasks:
+    if track.task.script.task in case.interrupted_tasks or _may_be_the_signal(case, track, outcome):
         return
     if track.task.script.argument < 0 or (track.task.script.obstacle and case.subject.kind != "thread"):
         return
