@@ -65,15 +65,16 @@ class Showing:
         self._venues = venues
         self._rules = load_rules()
         self._found: dict[ArenaName, str] = {}
+        self._canary: Subject | None = None
 
     def blindness(self, arena: ArenaName) -> str:
         """What an arena fails to notice, in one sentence; an empty text is as it should be."""
         if arena == "steered":  # the real arena with hooks
             arena = "real"
         if arena not in self._found:
-            canary = resolve(self._venues.real, TARGET)
+            self._canary = self._canary or resolve(self._venues.real, TARGET)
             rule = FORGETS if arena == "real" else HASTENS
-            broken = (each.rule for each in self._witnesses(arena, canary))
+            broken = (each.rule for each in self._witnesses(arena, self._canary))
             self._found[arena] = "" if rule in broken else _sentence(arena, rule)
         return self._found[arena]
 

@@ -13,6 +13,7 @@ from harness.generation.machines import (
     OFTEN_FALSE,
     WHICH,
     ProgramMachine,
+    Reader,
     has_futures,
     pick,
 )
@@ -37,7 +38,7 @@ def is_kept(machine: ProgramMachine) -> bool:
     return "e0" not in machine.composer.progress.gone
 
 
-class Beginnings(ProgramMachine):
+class Beginnings(Reader):
     """Workers that call an initializer before their first task; executors that are forgotten."""
 
     @initialize(
@@ -100,7 +101,6 @@ class Beginnings(ProgramMachine):
     def forget(self, quickly: bool, cancel: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Drop the executor, perhaps just after a shutdown that does not wait."""
         if quickly:
-            cancel = cancel and "cancel_futures" in self.shape.capabilities
             self.composer.shut_down("e0", wait=False, cancel=cancel)
         self.composer.add(op.Forget(executor="e0"))
 
@@ -118,24 +118,6 @@ class Beginnings(ProgramMachine):
             self.composer.submit("e0", self.composer.task(gated=False, ending=Return()))
 
     @precondition(has_futures)
-    @rule(which=WHICH)
-    def cancel(self, which: int) -> None:
-        """Cancel."""
-        self.composer.cancel(self.future(which))
-
-    @precondition(has_futures)
-    @rule(which=WHICH, error=st.booleans(), patience=st.sampled_from(range(5)))
-    def read(self, which: int, error: bool, patience: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
-        """Read an outcome."""
-        self.composer.read(self.future(which), error=error, patience=patience)
-
-    @precondition(has_futures)
-    @rule(which=WHICH)
-    def look(self, which: int) -> None:
-        """Ask a future for its state."""
-        self.composer.add(op.Observe(future=self.future(which)))
-
-    @precondition(has_futures)
     @rule(which=WHICH, deed=WHICH)
     def add_callback(self, which: int, deed: int) -> None:
         """Add a done callback that does something."""
@@ -151,5 +133,4 @@ class Beginnings(ProgramMachine):
     @rule(wait=st.booleans(), cancel=OFTEN_FALSE)
     def shut_down(self, wait: bool, cancel: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Shut down."""
-        cancel = cancel and "cancel_futures" in self.shape.capabilities
         self.composer.shut_down("e0", wait=wait, cancel=cancel)

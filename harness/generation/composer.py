@@ -211,7 +211,8 @@ class Composer:
         self.add(op.Close(iterator=iterator))
 
     def shut_down(self, executor: str, *, wait: bool, cancel: bool) -> None:
-        """Shut down; without waiting where that might take for ever."""
+        """Shut down; without waiting where that might take for ever; cancelling only where one can ask."""
+        cancel = cancel and "cancel_futures" in self.shape.capabilities
         if cancel:
             self.doubtful.update(self.futures)
         self.shut.add(executor)

@@ -287,7 +287,6 @@ class Lifecycle(ProgramMachine):
         """
         if last and self.room() and self.shape.kind != "thread":
             self.composer.submit("e0", self.composer.task(gated=False, ending=Return(), argument=-1))
-        cancel = cancel and "cancel_futures" in self.shape.capabilities
         if watched and cancel and self.composer.futures:
             self.composer.add_callback(self.future(0), pick(DEEDS, deed))
         self.composer.shut_down("e0", wait=wait, cancel=cancel)
@@ -424,7 +423,29 @@ class Mapping(ProgramMachine):
         self.composer.shut_down("e0", wait=wait, cancel=False)
 
 
-class Death(ProgramMachine):
+class Reader(ProgramMachine):
+    """What clients do with a future in several themes: they cancel it, read it, look at it."""
+
+    @precondition(has_futures)
+    @rule(which=WHICH)
+    def cancel(self, which: int) -> None:
+        """Cancel."""
+        self.composer.cancel(self.future(which))
+
+    @precondition(has_futures)
+    @rule(which=WHICH, error=st.booleans(), patience=st.sampled_from(range(5)))
+    def read(self, which: int, error: bool, patience: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Read an outcome."""
+        self.composer.read(self.future(which), error=error, patience=patience)
+
+    @precondition(has_futures)
+    @rule(which=WHICH)
+    def look(self, which: int) -> None:
+        """Ask a future for its state."""
+        self.composer.add(op.Observe(future=self.future(which)))
+
+
+class Death(Reader):
     """Workers that are killed or leave, idle or running, before and during a shutdown."""
 
     @precondition(ProgramMachine.room)
@@ -447,24 +468,6 @@ class Death(ProgramMachine):
         self.composer.kill("e0", idle=idle, signal="TERM" if terminate else "KILL")
 
     @precondition(has_futures)
-    @rule(which=WHICH)
-    def cancel(self, which: int) -> None:
-        """Cancel."""
-        self.composer.cancel(self.future(which))
-
-    @precondition(has_futures)
-    @rule(which=WHICH, error=st.booleans(), patience=st.sampled_from(range(5)))
-    def read(self, which: int, error: bool, patience: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
-        """Read an outcome."""
-        self.composer.read(self.future(which), error=error, patience=patience)
-
-    @precondition(has_futures)
-    @rule(which=WHICH)
-    def look(self, which: int) -> None:
-        """Ask a future for its state."""
-        self.composer.add(op.Observe(future=self.future(which)))
-
-    @precondition(has_futures)
     @rule(which=WHICH, deed=st.sampled_from(SELDOM_CALLING))
     def add_callback(self, which: int, deed: op.Deed) -> None:
         """Add a done callback; seldom one that calls the pool: in a CPython pool that breaks, that hangs."""
@@ -474,7 +477,6 @@ class Death(ProgramMachine):
     @rule(wait=st.booleans(), cancel=OFTEN_FALSE)
     def shut_down(self, wait: bool, cancel: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Shut down, before or after the kill."""
-        cancel = cancel and "cancel_futures" in self.shape.capabilities
         self.composer.shut_down("e0", wait=wait, cancel=cancel)
 
 
@@ -558,5 +560,4 @@ class Lanes(ProgramMachine):
     def shut_down(self, lane: int, wait: bool, cancel: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Shut down."""
         self.turn_to(lane)
-        cancel = cancel and "cancel_futures" in self.shape.capabilities
         self.composer.shut_down("e0", wait=wait, cancel=cancel)

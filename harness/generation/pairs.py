@@ -131,5 +131,4 @@ class Pairs(ProgramMachine):
     def shut_down(self, other: bool, wait: bool, cancel: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Shut down."""
         self.turn(other=other)
-        cancel = cancel and "cancel_futures" in self.shape.capabilities
         self.composer.shut_down("e0", wait=wait, cancel=cancel)

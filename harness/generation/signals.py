@@ -8,7 +8,7 @@ from typing import ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from harness.generation.machines import OFTEN_FALSE, WHICH, ProgramMachine, has_futures, pick
+from harness.generation.machines import OFTEN_FALSE, WHICH, ProgramMachine, Reader, has_futures, pick
 from harness.values import operation as op
 from harness.values.program import Ending, Pool, Raise, Return
 
@@ -21,7 +21,7 @@ def is_awake(machine: Signals) -> bool:
     return not machine.composer.progress.suspended
 
 
-class Signals(ProgramMachine):
+class Signals(Reader):
     """Workers that get SIGINT, or SIGSTOP and later SIGCONT, while they run a task or wait for one."""
 
     openings: ClassVar[tuple[Ending, ...]] = (Return(), Return(), Return(size=300), Raise())
@@ -86,24 +86,6 @@ class Signals(ProgramMachine):
         self.composer.submit("e0", self.composer.task(gated=gated, ending=pick(self.openings, ending)))
 
     @precondition(has_futures)
-    @rule(which=WHICH)
-    def cancel(self, which: int) -> None:
-        """Cancel."""
-        self.composer.cancel(self.future(which))
-
-    @precondition(has_futures)
-    @rule(which=WHICH, error=st.booleans(), patience=st.sampled_from(range(5)))
-    def read(self, which: int, error: bool, patience: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
-        """Read an outcome."""
-        self.composer.read(self.future(which), error=error, patience=patience)
-
-    @precondition(has_futures)
-    @rule(which=WHICH)
-    def look(self, which: int) -> None:
-        """Ask a future for its state."""
-        self.composer.add(op.Observe(future=self.future(which)))
-
-    @precondition(has_futures)
     @rule(which=WHICH, deed=WHICH)
     def add_callback(self, which: int, deed: int) -> None:
         """Add a done callback."""
@@ -113,5 +95,4 @@ class Signals(ProgramMachine):
     @rule(wait=st.booleans(), cancel=OFTEN_FALSE)
     def shut_down(self, wait: bool, cancel: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Shut down before or after the signal."""
-        cancel = cancel and "cancel_futures" in self.shape.capabilities
         self.composer.shut_down("e0", wait=wait, cancel=cancel)
