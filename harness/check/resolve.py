@@ -5,18 +5,24 @@ from __future__ import annotations
 import importlib.util
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from harness.arenas.real.arena import Patience, SubjectError
+from harness.check.declared import declared_by
 from harness.generation.composer import Shape
+from harness.specs import load_capabilities
 from harness.values.history import Quiet
 from harness.values.operation import Open, Submit
 from harness.values.program import Lane, Pool, Program, Script
 from harness.values.subject import Subject
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.arenas.real.arena import RealArena
     from harness.check.finding import ArenaName
+    from harness.values.rule import CapabilityValue
+    from harness.values.subject import DeathModel
 
 _CLASSES = {"thread": "ThreadPoolExecutor", "process": "ProcessPoolExecutor"}
 if sys.version_info >= (3, 14) and importlib.util.find_spec("_interpreters") is not None:
@@ -50,27 +56,37 @@ def peers_of(subject: Subject) -> tuple[str, ...]:
 
 
 def resolve(arena: RealArena, target: str, *, fifo: bool = True) -> Subject:
-    """Probe an executor class.
+    """Probe an executor class; what its maintainer declares comes before what was found out.
 
     Raises:
-        SubjectError: it cannot be imported, built or used; the message is one sentence for the user.
+        SubjectError: it cannot be imported, built or used, or declares what makes no sense; the message is
+            one sentence for the user.
     """
     found = arena.probe(target)
     kind = found["kind"]
-    cpython_pool = found["components"].get("process pool") == "cpython"
+    said = declared_by(target, found["declared"], load_capabilities())
+    breaks = found["breaks"] or found["components"].get("process pool") == "cpython"
+    seen: DeathModel = "breaks" if breaks else "undefined"
     subject = Subject(
         name=_ALIASES.get(target, target),
         target=target,
         kind=kind,
-        prefetch=_WORKERS + _SPARE if kind == "process" else 0,
-        inline=found["inline"],
-        fifo=fifo,
-        death="breaks" if cpython_pool or found["breaks"] else "undefined",
-        capabilities=tuple(found["capabilities"]),
+        prefetch=int(said.get("prefetch", _WORKERS + _SPARE if kind == "process" else 0)),
+        inline=bool(said.get("runs_inline", found["inline"])),
+        fifo=fifo and said.get("order", "fifo") == "fifo",
+        death=cast("DeathModel", said.get("death", seen)),
+        capabilities=tuple(sorted(_capabilities(set(found["capabilities"]), said))),
         components=tuple(sorted(found["components"].items())),
         version=".".join(map(str, sys.version_info[:3])),
     )
     return subject if subject.inline else replace(subject, single=_is_single(arena, subject))
+
+
+def _capabilities(found: set[str], said: Mapping[str, CapabilityValue]) -> set[str]:
+    """The flags that are up: those that were found, unless they were declared to be down."""
+    up = {name for name, value in said.items() if value is True}
+    down = {name for name, value in said.items() if value is False}
+    return (found | up) - down
 
 
 def _is_single(arena: RealArena, subject: Subject) -> bool:

@@ -137,10 +137,10 @@ def unmet_assumption(case: Case) -> str:
 
 def applies(rule: Rule, subject: Subject) -> bool:
     """Whether a rule speaks about this subject at all."""
+    known = subject.capabilities
     lifted = {name for name, lifts in (
         ("runs_inline", subject.inline), ("order", not subject.fifo), ("submit_may_block", subject.inline),
-    ) if lifts}  # fmt: skip
-    known = subject.capabilities
+    ) if lifts}.union(known)  # fmt: skip
     return (
         (not rule.kinds or subject.kind in rule.kinds)
         and not (rule.death and subject.death not in rule.death)

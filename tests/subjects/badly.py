@@ -13,7 +13,7 @@ import sys
 import threading
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,3 +200,21 @@ class LeaksDescriptors(ThreadPoolExecutor):
         """Open a descriptor and queue the call."""
         os.open(os.devnull, os.O_RDONLY)
         return super().submit(fn, *args, **kwargs)
+
+
+class DeclaresFlying(ThreadPoolExecutor):
+    """Declares what is no capability."""
+
+    executor_harness: ClassVar = {"flying": True}
+
+
+class DeclaresAnyDeath(ThreadPoolExecutor):
+    """Declares a model of death that nobody knows."""
+
+    executor_harness: ClassVar = {"death": "sweet"}
+
+
+class DeclaresAnObject(ThreadPoolExecutor):
+    """Declares something that cannot be told to the harness."""
+
+    executor_harness: ClassVar = {"death": object()}

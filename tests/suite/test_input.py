@@ -33,6 +33,15 @@ CASES = {
     ),
     "no executor": (["--executor", "tests.subjects.badly:NotAnExecutor"], "is no executor"),
     "no constructor": (["--executor", "tests.subjects.badly:RaisesInConstructor"], "no 2 workers to be had"),
+    "no such capability": (
+        ["--executor", "tests.subjects.badly:DeclaresFlying"],
+        "names 'flying'",
+    ),
+    "no such death": (
+        ["--executor", "tests.subjects.badly:DeclaresAnyDeath"],
+        "one of breaks, heals",
+    ),
+    "no plain declaration": (["--executor", "tests.subjects.badly:DeclaresAnObject"], "is no dict of names"),
     "no import path": (["--executor", "rubbish"], "write package.module:Class"),
     "profile": (["--executor-profile", "huge"], "take one of quick, ci, nightly"),
     "glob": (["--executor-rules", "XYZ-*"], "see --executor-list-rules"),

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.check.resolve import STANDARD, peers_of, shape_of
+from harness.arenas.real.arena import RealArena
+from harness.arenas.real.journal import Journal
+from harness.check.resolve import STANDARD, peers_of, resolve, shape_of
 from harness.generation.draw import draw
 from tests.suite.harness_run import run_harness
 from tests.unit.story import an_executor
@@ -38,6 +40,16 @@ def test_the_peers_are_of_the_same_kind(kind: Kind) -> None:
     assert len(both) == 2 and set(both) <= set(STANDARD)  # noqa: PLR2004, PT018 - the two
     for target, other in (both, reversed(both)):
         assert peers_of(replace(an_executor(kind), target=target)) == (other,)
+
+
+def test_what_is_declared_comes_before_what_was_found_out(tmp_path: Path) -> None:
+    """A maintainer knows better than a look at signatures what an executor is and can do."""
+    with RealArena(tmp_path, Journal(tmp_path / "journal")) as arena:
+        subject = resolve(arena, "tests.subjects.peculiar:SaysWhatItIs")
+    assert (subject.death, subject.prefetch, subject.fifo) == ("heals", 3, False)
+    assert "cancels_running" in subject.capabilities
+    assert "cancel_futures" not in subject.capabilities
+    assert "initializer" in subject.capabilities  # found out
 
 
 def test_programs_use_every_start_method() -> None:

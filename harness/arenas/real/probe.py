@@ -18,6 +18,9 @@ from harness.arenas.real.stage import Blueprint
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+DECLARATION = "executor_harness"
+"""The attribute in which a class or a factory says what cannot be found out by looking at it."""
+
 _LONGEST_SENTENCE = 300  # characters; the message of an exception may be anything
 _OPTIONS = ("mp_context", "thread_name_prefix", "initializer", "max_tasks_per_child")
 
@@ -30,8 +33,8 @@ def probe(target: str, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]
 
     Returns:
         JSON with ``kind``, ``inline``, ``breaks`` (it says of itself that the death of a worker breaks it),
-        ``capabilities`` and ``components``, or with ``trouble`` only: one sentence that says what is wrong
-        with the subject.
+        ``capabilities``, ``components`` and ``declared`` (what its maintainer says of it, unchecked), or with
+        ``trouble`` only: one sentence that says what is wrong with the subject.
     """
     try:
         blueprint = Blueprint(target)
@@ -39,6 +42,9 @@ def probe(target: str, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]
         return {"trouble": f"cannot import {target}: {_sentence(error)}"}
     if not callable(blueprint.factory):
         return {"trouble": f"{target} is not a class or a factory"}
+    declared = getattr(blueprint.factory, DECLARATION, {})
+    if not _is_plain(declared):
+        return {"trouble": f"{target}.{DECLARATION} is no dict of names and plain values"}
     try:
         executor = blueprint.factory(max_workers=2)
     except BaseException as error:  # noqa: BLE001 - a constructor may raise anything
@@ -47,14 +53,21 @@ def probe(target: str, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]
     if lacking:
         return {"trouble": f"{target} is no executor: it has no {' and no '.join(lacking)}"}
     try:
-        facts = _assumed(blueprint, executor)
+        facts = _assumed(blueprint, executor) | {"declared": declared}
         tell({"do": "built", **facts})
-        facts = _look(blueprint, executor)
+        facts = _look(blueprint, executor) | {"declared": declared}
         tell({"do": "built", **facts})
         executor.shutdown(wait=True)
     except BaseException:  # noqa: BLE001, S110 - it may raise anything, and it is not for a probe to judge that
         pass
     return facts
+
+
+def _is_plain(declared: object) -> bool:
+    """Whether this can be sent to the harness, which will say whether it makes sense."""
+    return isinstance(declared, dict) and all(
+        isinstance(name, str) and isinstance(value, bool | int | str) for name, value in declared.items()
+    )
 
 
 def _assumed(blueprint: Blueprint, executor: Any) -> dict[str, Any]:  # noqa: ANN401 - an executor of whatever class
