@@ -36,6 +36,7 @@ from harness.judge.excuse import excuse  # noqa: E402 - the same
 from harness.judge.judge import judge  # noqa: E402 - the same
 from harness.specs import load_deviations, load_rules  # noqa: E402 - the same
 from tests.safe.executors import SAFE  # noqa: E402 - the same
+from tests.safe.programs import fits  # noqa: E402 - the same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,7 +173,8 @@ def endless(crew: list[Hunt], seed: int) -> Iterator[tuple[Hunt, str, Program, i
         for hunt in crew:
             for theme in themes_for(hunt.shape):
                 for program in draw(theme, hunt.shape, seed, _AT_ONCE):
-                    yield hunt, theme, program, seed
+                    if fits(program, hunt.subject.target):
+                        yield hunt, theme, program, seed
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ class Safe:
         order: "fifo" if one worker starts tasks in the order of submission.
         workers: How many workers it has whatever it is asked for; None if it has as many as asked for.
         deaths: What the death of a worker does: the pool "breaks", or it "heals".
+        forgettable: Its threads end when it is dropped, which is no MUST: of the others GC-03 rightly says so.
         note: What is odd about it, and what it cannot keep by construction.
     """
 
@@ -64,6 +65,7 @@ class Safe:
     order: Literal["fifo", "other"] = "fifo"
     workers: int | None = None
     deaths: Literal["breaks", "heals"] = "breaks"
+    forgettable: bool = True
     note: str = ""
 
 
@@ -1030,6 +1032,7 @@ SAFE: tuple[Safe, ...] = (
     Safe(
         target="tests.safe.executors:DelegatingProcess",
         kind="process",
+        forgettable=False,
         note="A private ProcessPoolExecutor works, without prefetch; a death can hang it as it hangs that.",
     ),
     Safe(
@@ -1043,6 +1046,7 @@ SAFE: tuple[Safe, ...] = (
     Safe(
         target="tests.safe.executors:CallbackDispatcher",
         kind="thread",
+        forgettable=False,
         note="One thread calls the callbacks of finished tasks, so a stalled one holds up the others.",
     ),
     Safe(

@@ -17,14 +17,13 @@ from harness.generation.themes import themes_for
 from harness.judge.excuse import excuse
 from harness.judge.judge import judge
 from harness.specs import load_deviations, load_rules
-from harness.values.operation import Forget
+from tests.safe.programs import fits
 from tests.simulated.worlds import make_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.arenas.simulated.world import Run
-    from harness.values.program import Program
     from harness.values.subject import Subject
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +34,7 @@ RIGHT = (
     "tests.safe.executors:CallbackDispatcher",
     "tests.safe.executors:DelegatingProcess",
     "tests.safe.executors:OwnFutureLock",
+    "tests.safe.executors:Slow",
 )
 
 
@@ -58,15 +58,6 @@ def accusations(run: Run, subject: Subject) -> list[str]:
     return found
 
 
-# Their helper threads are sent home by a shutdown only. That is no MUST, but GC-03 (SHOULD) says so, rightly.
-WANT_A_SHUTDOWN = ("tests.safe.executors:CallbackDispatcher", "tests.safe.executors:DelegatingProcess")
-
-
-def forgets(program: Program) -> bool:
-    """Whether an executor is dropped instead of being shut down."""
-    return any(isinstance(step, Forget) for lane in program.lanes for step in lane.operations)
-
-
 @pytest.mark.parametrize("target", RIGHT, ids=lambda target: target.replace(":", "."))
 def test_no_schedule_accuses_an_executor_that_is_right(target: str, arena: RealArena) -> None:
     """No generated program breaks a rule under any schedule that is tried, and every run proves something."""
@@ -75,7 +66,7 @@ def test_no_schedule_accuses_an_executor_that_is_right(target: str, arena: RealA
     world = World(target)
     for theme in themes_for(shape):
         for program in draw(theme, shape, SEED, PROGRAMS):
-            if target in WANT_A_SHUTDOWN and forgets(program):
+            if not fits(program, target):
                 continue
             strategy = standard_portfolio()
             for seed in range(SCHEDULES):

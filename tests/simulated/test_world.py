@@ -17,7 +17,7 @@ from harness.arenas.simulated.strategies.portfolio import standard_portfolio
 from harness.arenas.simulated.strategies.replay import Guided, Replay
 from harness.arenas.simulated.world import World
 from harness.values import operation as op
-from harness.values.history import Answered, Finished, Started, Stuck, Uncaught
+from harness.values.history import Answered, Finished, Leftover, Started, Stuck, Uncaught
 from harness.values.outcome import Raised, Submitted
 from harness.values.program import Lane, Program, Script
 from tests.simulated.worlds import BUSY, KILL, POOLS, make_run, trace
@@ -191,6 +191,23 @@ def test_a_worker_that_is_killed_harms_nobody_in_the_reference() -> None:
     endings = {make_run(world, KILL, strategy, seed).ending for seed in range(300)}
     world.close()
     assert endings == {"done"}
+
+
+def test_a_worker_that_polls_is_given_time_to_see_that_it_may_go() -> None:
+    """Threads of a forgotten executor that look for work every now and then are not left behind."""
+    program = Program(
+        tasks=(Script(task="t0"),),
+        lanes=(Lane(operations=(op.Submit(executor="e0", future="f0", task="t0"), op.Forget(executor="e0"))),),
+    )
+    world, strategy = World("tests.safe.executors:Slow"), standard_portfolio()
+    left = [
+        event
+        for seed in range(20)
+        for event in make_run(world, program, strategy, seed).events
+        if isinstance(event, Leftover)
+    ]
+    world.close()
+    assert not left
 
 
 @pytest.mark.parametrize(

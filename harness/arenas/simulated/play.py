@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from harness.values.operation import Operation, Resource
 
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+_PAUSES = (5_000_000, 20_000_000, 100_000_000, 400_000_000)
+"""Virtual nanoseconds for which the census waits when something is left: half a second, for who polls."""
 
 
 class Notebook:
@@ -213,6 +215,7 @@ class Performance:
         self._blueprint = stage_module.Blueprint(target)
         self._make_stage = stage_module.Stage
         self._stage: Any = None
+        self._collecting = False
         self._handover = Handover(program, k) if len(program.lanes) > 1 else None
         k.uncaught = self._uncaught
 
@@ -276,11 +279,25 @@ class Performance:
         k = self._kernel
         k.settle()
         if self._left_over() is not None:
-            gc.collect()
+            self._collect()
+            k.settle()
+        for pause in _PAUSES:
+            if self._left_over() is None:
+                return
+            # Workers may poll: they see that they are not needed any more when some time has passed.
+            k.block("census", None, None, k.now + pause)
             k.settle()
         left = self._left_over()
         if left is not None:
             self.notebook.write(left)
+
+    def _collect(self) -> None:
+        """Collect garbage, that of earlier runs too: nobody is to blame for what finalisers say then."""
+        self._collecting = True
+        try:
+            gc.collect()
+        finally:
+            self._collecting = False
 
     def _left_over(self) -> Leftover | None:
         k = self._kernel
@@ -309,7 +326,7 @@ class Performance:
 
     def unraisable(self, args: Any) -> None:  # noqa: ANN401 - what `sys.unraisablehook` is given
         """An exception in a finaliser."""
-        if not isinstance(args.exc_value, Over):
+        if not isinstance(args.exc_value, Over) and not self._collecting:
             name, text = type(args.exc_value).__name__, plain(str(args.exc_value))
             self.notebook.write(Uncaught(at=now(), where="a finaliser", error=name, message=text[:200]))
 
