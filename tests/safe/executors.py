@@ -55,7 +55,7 @@ class Safe:
         order: "fifo" if one worker starts tasks in the order of submission.
         workers: How many workers it has whatever it is asked for; None if it has as many as asked for.
         deaths: What the death of a worker does: the pool "breaks", or it "heals".
-        forgettable: Its threads end when it is dropped, which is no MUST: of the others GC-03 rightly says so.
+        forgettable: Its threads end when it is dropped, which is no MUST. GC-03 tells of those that stay.
         note: What is odd about it, and what it cannot keep by construction.
     """
 

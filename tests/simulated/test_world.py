@@ -195,10 +195,12 @@ def test_a_worker_that_is_killed_harms_nobody_in_the_reference() -> None:
 
 def test_a_worker_that_polls_is_given_time_to_see_that_it_may_go() -> None:
     """Threads of a forgotten executor that look for work every now and then are not left behind."""
-    program = Program(
-        tasks=(Script(task="t0"),),
-        lanes=(Lane(operations=(op.Submit(executor="e0", future="f0", task="t0"), op.Forget(executor="e0"))),),
+    steps = (
+        op.Submit(executor="e0", future="f0", task="t0"),
+        op.Result(future="f0"),
+        op.Forget(executor="e0"),
     )
+    program = Program(tasks=(Script(task="t0"),), lanes=(Lane(operations=steps),))
     world, strategy = World("tests.safe.executors:Slow"), standard_portfolio()
     left = [
         event
