@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness.values.verdict import Witness
 
 _TRIPPED = (("AssertionError", ""), ("RuntimeError", "release unlocked lock"))  # what `Thread.join` may raise
+_CLOSED = ("OSError", "handle is closed")  # what the manager of a process pool dies of without its results
 _TAKEN_AWAY = tuple(f"'NoneType' object has no attribute '{name}'" for name in ("join", "close", "wakeup"))
 _UNDECIDED = "this exception is neither true nor false"
 _CRASHED = -11  # the status of a process that died of a segmentation fault
@@ -165,6 +166,21 @@ def another_client_was_shutting_down(case: Case, witness: Witness) -> bool:
     )
 
 
+def another_client_closed_the_results(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """The manager died of a closed queue, and a waiting shutdown overlapped one of another client's.
+
+    That other one does not wait: it had taken the manager away, which the first was to join before it closes
+    the queue.
+    """
+    died = any((event.error, event.message) == _CLOSED for event in case.uncaught)
+    return died and any(
+        one.lane != other.lane and one.begin < other.end and other.begin < one.end
+        for executor in case.pools
+        for one in case.shutdowns(executor) if getattr(one.step, "wait", True)
+        for other in case.shutdowns(executor) if not getattr(other.step, "wait", True)
+    )  # fmt: skip
+
+
 def _met_another_shutdown(case: Case, witness: Witness) -> Iterator[Raised]:
     """What the shutdowns of the witness raised that another client's overlapped."""
     for call in _calls(case, witness):
@@ -307,6 +323,32 @@ def an_idle_worker_was_interrupted(case: Case, witness: Witness) -> bool:
     calls = _calls(case, witness)
     idle = any(isinstance(call.step, op.Interrupt) and call.step.task is None for call in calls)
     return idle and any(isinstance(call.outcome, Raised) and call.outcome.breaks for call in calls)
+
+
+def a_suspended_worker_was_to_leave(case: Case, witness: Witness) -> bool:
+    """A call with nothing to wait for was made when a pool was shut, and an idle worker of it suspended."""
+    return any(
+        isinstance(call.step, op.Submit | op.Shutdown)
+        and not getattr(call.step, "wait", False)
+        and case.shut_since(call.step.executor) < call.begin
+        and _is_suspended(case, call.step.executor, call.begin)
+        for call in _calls(case, witness)
+    )
+
+
+def _is_suspended(case: Case, executor: str, at: int) -> bool:
+    """Whether an idle worker of an executor was suspended then."""
+    since = [
+        call.end
+        for call in case.of(op.Suspend)
+        if call.step == op.Suspend(executor=executor) and case.struck(call) is not None and call.end < at
+    ]
+    resumed = [
+        call.begin
+        for call in case.of(op.Resume, op.Release)
+        if call.begin < at and getattr(call.step, "executor", executor) == executor
+    ]
+    return max(since, default=-1) > max(resumed, default=-1)
 
 
 def exception_refuses_to_be_asked(case: Case, witness: Witness) -> bool:
@@ -517,6 +559,7 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         earlier_shutdown_did_not_wait,
         another_client_was_joining,
         another_client_was_shutting_down,
+        another_client_closed_the_results,
         later_shutdown_forgot_to_cancel,
         cancelling_took_effect_late,
         missed_future_was_cancelled_by_a_shutdown,
@@ -540,6 +583,7 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         an_interpreter_was_left_by_what_cannot_be_shown,
         waited_for_a_falsy_exception,
         an_idle_worker_was_interrupted,
+        a_suspended_worker_was_to_leave,
         exception_refuses_to_be_asked,
         work_items_changed_under_the_manager,
         shutdown_cancels_futures,
