@@ -232,9 +232,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Tell how many items there are to share the budget."""
-    count = sum(FIXTURE in getattr(item, "fixturenames", ()) for item in session.items)
-    if count and _WORKSHOP in session.config.stash:
-        workshop_of(session.config).expect(count)
+    ours = [item for item in session.items if FIXTURE in getattr(item, "fixturenames", ())]
+    if ours and _WORKSHOP in session.config.stash:
+        jobs = [getattr(item, "callspec").params[FIXTURE] for item in ours]  # noqa: B009 - only functions have one
+        workshop_of(session.config).expect(len(ours), jobs)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.arenas.real.arena import Patience, SubjectError
 from harness.arenas.real.custody import sweep_the_dead
 from harness.arenas.real.journal import left_behind
+from harness.arenas.simulated.arena import RefusedError
 from harness.arenas.simulated.plan import SEARCHING, Plan
 from harness.check.baseline import Baseline
 from harness.check.canary import TARGET as CANARY
@@ -34,12 +35,15 @@ from harness.report.table import summary_lines, verdict_line
 from harness.specs import SpecsError, load_deviations, load_drafts, load_rules
 from harness.values.codec import DecodeError, decode, encode
 from harness.values.granularity import GRANULARITIES
-from harness.values.program import Program
+from harness.values.operation import Submit
+from harness.values.program import Lane, Pool, Program, Script
 from harness.values.subject import Subject
 from harness.values.token import Token
 from harness.venues import Venues, sweep_scratch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytest
 
     from harness.check.finding import ArenaName
@@ -108,6 +112,8 @@ class Workshop:
         self._begun = 0.0
         self._done = 0
         self._count = 0
+        self._chosen: tuple[Job, ...] = ()
+        self._refused: dict[str, bool] = {}  # by import path: whether the simulated arena cannot be had
         self._doing = ""
         self._progress = Progress(config, self._line)
 
@@ -208,9 +214,10 @@ class Workshop:
 
     # Doing it.
 
-    def expect(self, count: int) -> None:
+    def expect(self, count: int, jobs: Sequence[Job] = ()) -> None:
         """So many items were chosen (``-k`` may leave some out): the budget is theirs."""
         self._count = count
+        self._chosen = tuple(jobs)
 
     def work(self, job: Job) -> tuple[str, dict[str, Any]]:
         """Do one job.
@@ -305,7 +312,29 @@ class Workshop:
         if workers > 1:
             return self.budget * workers / max(workers, self._count)
         left = self.budget - (time.monotonic() - self._begun)
-        return max(_LEAST_SHARE, left / max(1, self._count - self._done))
+        return max(_LEAST_SHARE, left / max(1, self._count - self._done - self._hopeless()))
+
+    def _hopeless(self) -> int:
+        """How many of the items to come will be refused by their arena, and leave their time to others."""
+        if not self.profile.later:  # a quick run has no time to ask
+            return 0
+        coming = [job.subject for job in self._chosen[self._done :] if job.arena == "simulated"]
+        return sum(self._is_refused(subject) for subject in coming)
+
+    def _is_refused(self, subject: Subject) -> bool:
+        """Whether the simulated arena cannot be had for a subject; found out once, by a small program."""
+        if subject.target not in self._refused:
+            program = Program(
+                pools=(Pool(workers=1),), tasks=(Script(task="t0"),),
+                lanes=(Lane(operations=(Submit(executor="e0", future="f0", task="t0"),)),),
+            )  # fmt: skip
+            try:
+                any(True for _ in self._simulated_trial(subject).explore(program))
+            except RefusedError:
+                self._refused[subject.target] = True
+            else:
+                self._refused[subject.target] = False
+        return self._refused[subject.target]
 
     def _keep(self, item: Item) -> None:
         for finding in item.findings:

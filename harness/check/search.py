@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     _Broken: TypeAlias = dict[tuple[str, Deviation | None], tuple[Observation, Witness]]
 
 _SEARCHING = 0.85  # of an item's share of the budget
-_SEARCHING_RED = 0.45  # the same once something is broken: the rest is for reducing and confirming
+_SEARCHING_RED = 0.45  # the same once much is broken: the rest is for reducing and confirming
+_FOR_EACH = 0.08  # of the share, that each broken rule takes off the search for that
 _REDUCING = 0.75  # of the time that is left when the search is over; the rest is for confirming
 _FIRST = 0.6  # of that for each finding in turn: the later ones are mostly reduced along with the first
 _OVERTIME = 1.15  # of the share: then nothing is even looked at again
@@ -183,13 +184,14 @@ class Search:
     # Searching.
 
     def _time_to_search(self) -> bool:
-        red = any(each.deviation is None for each in self._sightings.values())
+        red = sum(each.deviation is None for each in self._sightings.values())
         if self._run < self.trial.least and self.trial.patient:
             return True
-        return self._time_is_left(red=red)
-
-    def _time_is_left(self, *, red: bool) -> bool:
-        return time.monotonic() - self._begun < self.share * (_SEARCHING_RED if red else _SEARCHING)
+        if self.profile.later:  # one fault that shows at once must not hide all others
+            part = max(_SEARCHING_RED, _SEARCHING - _FOR_EACH * red)
+        else:
+            part = _SEARCHING_RED if red else _SEARCHING
+        return time.monotonic() - self._begun < self.share * part
 
     def _work_through(self, programs: Iterable[Program], seed: int | None = None) -> None:
         """Try programs that were not tried before; `seed` is that of the round, if they were drawn."""

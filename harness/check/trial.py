@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _TRIES: Final = 3  # of a candidate on real threads, when the failure does not show every time
 # While reducing; what is shown is looked at again.
 _HASTE: Final = Patience(glance=0.02, settle=0.05, hang=0.06, slow=5.0)
+_POLLING: Final = 4.0  # seconds without a word from an executor that is known to poll when it hangs
+_POLLING_HASTE: Final = 1.5  # the same while reducing
 _SECOND_LOOKS: Final = 2  # of an item at programs that were too slow to tell: each may take half a minute
 _AROUND: Final = 150  # schedules near a failing one, of a candidate for a smaller program
 _LARGEST_NOISE: Final = 1 << 32
@@ -110,6 +112,7 @@ class RealTrial:
     least: int = 10
     effort: Effort = field(default_factory=Effort)
     _second_looks: int = 0
+    _polls: bool = False  # a second look has shown that nothing more happens while it moves
 
     @property
     def stillness(self) -> float:
@@ -127,11 +130,15 @@ class RealTrial:
         if self.patient and any(isinstance(event, Slow) for event in seen.history.events):
             self._second_looks += 1
             seen = self._run(program, self.patience.longer(4))
+            if any(isinstance(event, Stuck) for event in seen.history.events):
+                self._polls = True
+                self.patience = replace(self.patience, idle=_POLLING)
         yield seen
 
     def look(self, program: Program, like: Observation, *, steady: bool) -> Iterator[Observation]:  # noqa: ARG002 - luck knows no likeness
         """One run, or some."""
-        return (self._run(program, _HASTE) for _ in range(1 if steady else _TRIES))
+        haste = replace(_HASTE, idle=_POLLING_HASTE) if self._polls else _HASTE
+        return (self._run(program, haste) for _ in range(1 if steady else _TRIES))
 
     def repeat(self, program: Program, like: Observation) -> Observation:  # noqa: ARG002 - as above
         """Another run."""

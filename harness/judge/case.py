@@ -612,6 +612,21 @@ class Case:
         return [event for event in self.entered if event.callback not in left]
 
     @property
+    def stops(self) -> bool:
+        """Whether `cancel()` may be True for a task that runs."""
+        return "cancels_running" in self.subject.capabilities
+
+    def may_be_lost(self, executor: str, error: object) -> bool:
+        """Whether an error may come from the death of a worker of a pool that does not break."""
+        return (
+            self.subject.death != "breaks"
+            and self.killed[executor] < FOREVER
+            and isinstance(error, Raised)
+            and error.task is None
+            and "CancelledError" not in error.bases
+        )
+
+    @property
     def exited(self) -> bool:
         """Whether the program is about the end of its process, and came to that by itself."""
         return self.gone is not None and bool(self.calls) and isinstance(self.calls[-1].step, op.End)

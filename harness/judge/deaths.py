@@ -24,6 +24,7 @@ def judge_deaths(case: Case, tally: Tally) -> None:
         for track in tracks:
             _judge_kept(case, tally, track, since)
             _judge_broken(case, tally, track, victims, manner)
+        _judge_spared(case, tally, tracks, victims)
         if case.complete():
             for track in tracks:
                 if track.calls and any(
@@ -92,19 +93,39 @@ def _judge_kept(case: Case, tally: Tally, track: Track, since: int) -> None:
 def _judge_broken(
     case: Case, tally: Tally, track: Track, victims: dict[str, Call | None], manner: str
 ) -> None:
-    """BRK-02, BRK-07: the future of a task whose worker died under it fails with `BrokenExecutor`."""
+    """BRK-02, BRK-07: the future of a task whose worker died under it fails; if that breaks the pool, so."""
     name = track.task.script.task
     if name not in victims or case.subject.death not in ("breaks", "heals"):
         return
     killer = victims[name]
+    heals = case.subject.death == "heals"
     for call in track.calls:
         if isinstance(call.step, op.Result) and call.ours and call.answered:
-            right = tells_of_a_break(call.outcome)
-            text = f"the worker of {name} died ({manner}), and its future does not fail with BrokenExecutor"
+            right = isinstance(call.outcome, Raised) if heals else tells_of_a_break(call.outcome)
+            how = "" if heals else " with BrokenExecutor"
+            text = f"the worker of {name} died ({manner}), and its future does not fail{how}"
             evidence = [call] if killer is None else [killer, call]
             tally.check("BRK-02", right, text, *evidence, future=track.name)
             if manner != "SIGKILL":
                 tally.check("BRK-07", right, text, *evidence, future=track.name)
+
+
+def _judge_spared(case: Case, tally: Tally, tracks: list[Track], victims: dict[str, Call | None]) -> None:
+    """BRK-02 for pools that heal: a task that ran to its end, and whose worker did not die, is not harmed."""
+    if case.subject.death != "heals":
+        return
+    dead = {case.struck(call) for call in case.of(op.Kill)}
+    dead |= {start.pid for name in victims for start in case.tasks[name].starts}
+    for track in tracks:
+        script, starts = track.task.script, track.task.starts
+        ran = bool(starts) and len(starts) == len(track.task.finishes)
+        if not ran or script.obstacle or dead.intersection(start.pid for start in starts):
+            continue
+        for call in track.calls:
+            if isinstance(call.step, op.Result) and call.ours and call.answered:
+                harmed = case.may_be_lost(track.executor, call.outcome)
+                text = f"the worker of {script.task} did not die, and its future fails as if it had"
+                tally.check("BRK-02", not harmed, text, call, future=track.name)
 
 
 def tells_of_a_break(outcome: Outcome | None) -> bool:

@@ -133,7 +133,7 @@ def _judge_read(case: Case, tally: Tally, track: Track, call: Call) -> None:
         cancelled = isinstance(outcome, Raised) and "CancelledError" in outcome.bases
         tally.check("RES-04", cancelled, "a cancelled future gives something else than CancelledError", call)
         return
-    if track.task.left == FOREVER or _is_broken(outcome):
+    if track.task.left == FOREVER or _is_lost(case, track, outcome):
         return
     if track.task.script.task in case.interrupted_tasks or _may_be_the_signal(case, track, outcome):
         return
@@ -152,8 +152,19 @@ def _judge_read(case: Case, tally: Tally, track: Track, call: Call) -> None:
 
 
 def _is_broken(outcome: Outcome) -> bool:
+    error = _error_of(outcome)
+    return error is not None and error.breaks
+
+
+def _is_lost(case: Case, track: Track, outcome: Outcome) -> bool:
+    """Whether an outcome may have been lost with a worker, or with the whole pool."""
+    return _is_broken(outcome) or case.may_be_lost(track.executor, _error_of(outcome))
+
+
+def _error_of(outcome: Outcome) -> Raised | None:
+    """The exception that a call raised or returned."""
     error = outcome.error if isinstance(outcome, Returned) else outcome
-    return isinstance(error, Raised) and error.breaks
+    return error if isinstance(error, Raised) else None
 
 
 def _judge_value(case: Case, tally: Tally, track: Track, call: Call) -> None:
@@ -212,6 +223,8 @@ def _judge_error(case: Case, tally: Tally, track: Track, call: Call, name: str) 
     else:
         rule = "RES-02"
     how = "result() does not raise it" if is_result else "exception() does not return it"
+    if isinstance(error, Raised) and error.error == name and error.task != task:
+        how += " as it was: its arguments are others"
     if rule == "RES-02" and not is_result and isinstance(outcome, Returned) and outcome.value == "None":
         tally.blame("RES-03", f"{task} raised {name}, and yet exception() is None", call, future=track.name)
         return

@@ -36,10 +36,24 @@ def judge_submits(case: Case, tally: Tally) -> None:
             _judge_told(case, tally, call, executor)
         elif call.index in case.starved:
             tally.hold("POOL-10")
+        elif _should_go_on(case, call, executor) and not _unheard(step, call):
+            tally.check(
+                "BRK-04", not refused, "a worker died, and the pool does not heal: submit fails", call
+            )
         elif refused and case.shut_since(executor) > call.end and case.deaths[executor] > call.end:
             tally.blame("SUB-01" if step.keywords else "SUB-02", "submit on an open pool raises", call)
         elif isinstance(call.outcome, Submitted) and case.held(executor, call.begin, call.end):
             tally.hold("SUB-02")
+
+
+def _should_go_on(case: Case, call: Call, executor: str) -> bool:
+    """Whether a worker of a pool that should survive that has died, and `submit` should go on."""
+    return (
+        case.subject.death in ("heals", "retries")
+        and case.killed[executor] < call.begin
+        and case.shut_since(executor) > call.end
+        and executor not in case.beginnings
+    )
 
 
 def _judge_told(case: Case, tally: Tally, call: Call, executor: str) -> None:
@@ -123,6 +137,8 @@ def _blame_quiet(case: Case, tally: Tally, quiet: Quiet) -> None:
     """MAP-03, POOL-02, POOL-07, RES-13, SUB-09: nothing moves any more, and tasks that could start do not."""
     if case.may_stall(quiet.executor, quiet.at) or case.starved_since < quiet.at:
         return  # who is to begin, when, and in how many workers at once, is not promised
+    if quiet.held >= case.pools[quiet.executor].workers:
+        return  # what does not move is a task in its body: of those that wait, none could start
     names = ", ".join(quiet.queued)
     left = case.left_by_exception(quiet.executor)
     if case.worn_out(quiet.executor):
@@ -238,6 +254,8 @@ def _judge_one_ending(case: Case, tally: Tally, track: Track) -> None:
     if getattr(track.task.script.ending, "error", "") in (*FALSY, "Undecided"):
         return  # RES-11 and RES-02 judge what becomes of it
     told = _story(result), _story(error)
+    if getattr(track.task.script.ending, "error", "") == "CancelledError" and "cancelled" in told:
+        return  # the task raised one itself, and RES-12 judges whether it is that one
     if states.outcome.seen[-1][2] != "1":
         return  # not done yet when it was asked: that is judged elsewhere
     cancelled = states.outcome.seen[-1][1] == "1"

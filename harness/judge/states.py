@@ -239,7 +239,7 @@ class _Explainer:
         for index, asked in enumerate(pending):
             if asked.ahead:
                 agreed = self.answers.get(asked.call)
-                for heard, later in answers(state, asked.ahead[0]):
+                for heard, later in answers(state, asked.ahead[0], stops=self.case.stops):
                     if agreed is not None and agreed[len(asked.heard)] != heard:
                         continue
                     known = Pending(asked.call, asked.ahead[1:], (*asked.heard, (heard, state)))

@@ -75,14 +75,31 @@ _YES: dict[str, frozenset[Phase]] = {
 }
 
 
+def _cancel(state: State, *, stops: bool) -> tuple[tuple[Answer, State], ...]:
+    """What `cancel()` may answer."""
+    if state.phase is Phase.PENDING:
+        return (("yes", State(Phase.CANCELLED)),)
+    if state.phase is Phase.RUNNING and stops:
+        return ("yes", State(Phase.CANCELLED, state.body)), ("no", state)
+    return (("yes" if state.phase is Phase.CANCELLED else "no", state),)
+
+
 @functools.cache
-def answers(state: State, question: Question) -> tuple[tuple[Answer, State], ...]:
-    """What a question may answer in a state, each with the state it leads to."""
+def answers(state: State, question: Question, *, stops: bool = False) -> tuple[tuple[Answer, State], ...]:
+    """What a question may answer in a state, each with the state it leads to.
+
+    `stops` says that a running task may be cancelled.
+    """
     phase = state.phase
     if question == "cancel":
-        if phase is Phase.PENDING:
-            return (("yes", State(Phase.CANCELLED)),)
-        return (("yes" if phase is Phase.CANCELLED else "no", state),)
+        if phase is Phase.RUNNING and stops:
+            return ("yes", State(Phase.CANCELLED, state.body)), ("no", state)
+        pending = phase is Phase.PENDING
+        return (
+            ("yes", State(Phase.CANCELLED))
+            if pending
+            else ("yes" if phase is Phase.CANCELLED else "no", state),
+        )
     if question in ("read", "read in time"):
         ended = {Phase.FINISHED: "outcome", Phase.CANCELLED: "cancelled", Phase.BROKEN: "broken"}.get(phase)
         if ended is not None:
@@ -114,10 +131,12 @@ def started(state: State) -> list[State]:
 
 
 def finished(state: State) -> list[State]:
-    """The task leaves its body; a broken future may belong to a task that still ran to its end."""
+    """The task leaves its body; it may do so although its future is broken, or was cancelled meanwhile."""
     if state == INSIDE:
         return [LEAVING]
-    return [State(state.phase, Body.BEHIND)] if state.phase is Phase.BROKEN else []
+    if state.phase is Phase.BROKEN or state == State(Phase.CANCELLED, Body.INSIDE):
+        return [State(state.phase, Body.BEHIND)]
+    return []
 
 
 def closure(states: frozenset[State], around: Circumstances) -> frozenset[State]:

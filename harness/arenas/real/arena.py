@@ -35,7 +35,8 @@ class Patience:
     `glance` between two looks that must agree; `settle` how long nothing may move before a wait of our own is
     given up; `hang` the same for a call of the subject; `slow` when a run that still moves is abandoned as
     inconclusive. With an `idle` limit, a run that only polls counts as still: nothing was heard so long, and
-    its processes used less than a fifth of a processor. Only a second look has one.
+    its processes used less than a fifth of a processor. Only a second look has one, and the looks at an
+    executor that such a look has shown to poll.
     """
 
     glance: float = 0.04
@@ -331,7 +332,7 @@ class _Watch:
         if idle is None or self._first is None or now - self._heard < idle:
             return False
         self.stillness += now - self._heard
-        return seen.spent - self._first.spent < _POLLING * (now - self._heard)
+        return not seen.busy and seen.spent - self._first.spent < _POLLING * (now - self._heard)
 
 
 def _nothing() -> None:

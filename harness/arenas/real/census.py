@@ -7,6 +7,10 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +42,21 @@ def take() -> Inventory:
 
 def helpers() -> frozenset[int]:
     """The pids of multiprocessing's own helper processes: resource tracker and fork server."""
-    found = set()
-    for module, holder, name in (
-        ("multiprocessing.resource_tracker", "_resource_tracker", "_pid"),
-        ("multiprocessing.forkserver", "_forkserver", "_forkserver_pid"),
+    return frozenset(_of_helpers("_pid", "_forkserver_pid"))
+
+
+def _of_helpers(of_tracker: str, of_server: str) -> Iterator[int]:
+    """An attribute of each resource tracker and fork server; some packages have copies of their own."""
+    for module, kind, holder, name in (
+        ("resource_tracker", "ResourceTracker", "_resource_tracker", of_tracker),
+        ("forkserver", "ForkServer", "_forkserver", of_server),
     ):
-        pid = getattr(getattr(sys.modules.get(module), holder, None), name, None)
-        if isinstance(pid, int):
-            found.add(pid)
-    return frozenset(found)
+        for path, loaded in tuple(sys.modules.items()):
+            if path.rpartition(".")[2] == module:
+                helper = vars(loaded).get(holder)
+                number = getattr(helper, name, None) if type(helper).__name__ == kind else None
+                if isinstance(number, int):
+                    yield number
 
 
 def descendants(pid: int) -> list[int]:
@@ -114,15 +124,7 @@ def _descriptors() -> frozenset[str] | None:
 
 def _helper_lines() -> set[str]:
     """The descriptors that lead to multiprocessing's helper processes, whoever started those."""
-    lines = set()
-    for module, holder, name in (
-        ("multiprocessing.resource_tracker", "_resource_tracker", "_fd"),
-        ("multiprocessing.forkserver", "_forkserver", "_forkserver_alive_fd"),
-    ):
-        descriptor = getattr(getattr(sys.modules.get(module), holder, None), name, None)
-        if isinstance(descriptor, int):
-            lines.add(str(descriptor))
-    return lines
+    return set(map(str, _of_helpers("_fd", "_forkserver_alive_fd")))
 
 
 def _semaphores() -> int | None:
