@@ -127,12 +127,14 @@ class RealTrial:
     def explore(self, program: Program) -> Iterator[Observation]:
         """One run; a second look if it was too slow to tell."""
         seen = self._run(program, self.patience)
-        if self.patient and any(isinstance(event, Slow) for event in seen.history.events):
+        if self.patient and _shows(seen, Slow):
             self._second_looks += 1
             seen = self._run(program, self.patience.longer(4))
-            if any(isinstance(event, Stuck) for event in seen.history.events):
+            if _shows(seen, Stuck):
                 self._polls = True
                 self.patience = replace(self.patience, idle=_POLLING)
+        elif self._polls:
+            self._second_looks += _shows(seen, Stuck)  # it took as long as one
         yield seen
 
     def look(self, program: Program, like: Observation, *, steady: bool) -> Iterator[Observation]:  # noqa: ARG002 - luck knows no likeness
@@ -282,6 +284,11 @@ def _observed(run: Callable[[], History], program: Program) -> Observation:
         return Observation(run())
     except SubjectError as error:
         return Observation(History(program=program), doubt=str(error))
+
+
+def _shows(seen: Observation, kind: type[Stuck | Slow]) -> bool:
+    """Whether a run ended in this way."""
+    return any(isinstance(event, kind) for event in seen.history.events)
 
 
 def _goes_in_circles(seen: Observation) -> bool:
