@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from harness.generation.machines import OFTEN_FALSE, WHICH, ProgramMachine, has_futures, pick
+from harness.generation.machines import MOST_WORKERS, OFTEN_FALSE, WHICH, ProgramMachine, has_futures, pick
 from harness.values import operation as op
 from harness.values.program import Pool, Raise, Return
 
@@ -37,13 +37,13 @@ class Endings(ProgramMachine):
         place=st.sampled_from(PLACES),
         due=st.sampled_from(range(1, 9)),
         workers=st.sampled_from([1, 2]),
-        busy=st.booleans(),
+        busy=st.sampled_from([True, True, False]),
         which=st.lists(WHICH, min_size=1, max_size=3),
     )
     def choose(self, place: op.Place | None, due: int, workers: int, busy: bool, which: list[int]) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Choose where the program goes on, after how many operations, and who is given work first there.
 
-        Perhaps a worker is busy then, and not all of them.
+        Most of the time a worker is busy then, and not all of them.
         """
         if place == "a forked child" and self.shape.kind == "interpreter":
             place = "a late thread"  # CPython 3.14 crashes when it forks beside other interpreters
@@ -53,8 +53,13 @@ class Endings(ProgramMachine):
     def turn(self) -> None:
         """Go on elsewhere when it is time."""
         if self.place not in (None, "the end") and not self.turned and len(self.composer.steps) >= self.due:
+            if self.place == "a late thread" and not self.shape.inline and not self.shape.single:
+                # Most pools are crowded by now: beside them one whose next worker is yet to be started.
+                start = self.composer.pools[0].start
+                self.composer.add_pool(Pool(executor="e1", workers=MOST_WORKERS, start=start))
             if self.busy and self.room():
-                self.composer.submit("e0", self.composer.task(gated=True, ending=Return()))
+                task = self.composer.task(gated=True, ending=Return())
+                self.composer.submit(self.composer.pools[-1].executor, task)
             self._turn()
             for which in self.first:
                 if self.room():
