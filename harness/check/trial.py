@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 _TRIES: Final = 3  # of a candidate on real threads, when the failure does not show every time
 # While reducing; what is shown is looked at again.
 _HASTE: Final = Patience(glance=0.02, settle=0.05, hang=0.06, slow=5.0)
-_POLLING: Final = 4.0  # seconds without a word from an executor that is known to poll when it hangs
-_POLLING_HASTE: Final = 1.5  # the same while reducing
+# Of an executor that is known to poll when it hangs: seconds without a word, and of the whole run; a pool
+# that has not settled takes the former once, and the call that hangs once more.
+_POLLING: Final = {"idle": 4.0, "slow": 20.0}
+_POLLING_HASTE: Final = {"idle": 1.5, "slow": 10.0}
 _SECOND_LOOKS: Final = 2  # of an item at programs that were too slow to tell: each may take half a minute
 _AROUND: Final = 150  # schedules near a failing one, of a candidate for a smaller program
 _LARGEST_NOISE: Final = 1 << 32
@@ -132,14 +134,14 @@ class RealTrial:
             seen = self._run(program, self.patience.longer(4))
             if _shows(seen, Stuck):
                 self._polls = True
-                self.patience = replace(self.patience, idle=_POLLING)
+                self.patience = replace(self.patience, **_POLLING)
         elif self._polls:
             self._second_looks += _shows(seen, Stuck)  # it took as long as one
         yield seen
 
     def look(self, program: Program, like: Observation, *, steady: bool) -> Iterator[Observation]:  # noqa: ARG002 - luck knows no likeness
         """One run, or some."""
-        haste = replace(_HASTE, idle=_POLLING_HASTE) if self._polls else _HASTE
+        haste = replace(_HASTE, **_POLLING_HASTE) if self._polls else _HASTE
         return (self._run(program, haste) for _ in range(1 if steady else _TRIES))
 
     def repeat(self, program: Program, like: Observation) -> Observation:  # noqa: ARG002 - as above
