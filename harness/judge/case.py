@@ -395,6 +395,8 @@ class Case:
             if script.strains and self.subject.kind != "thread" and executor in self._told_broken:
                 since = track.submitted if script.argument < 0 else track.task.began
                 found[executor] = min(found[executor], since)
+        for executor in self._told_broken.intersection(found):  # perhaps by what could not be started
+            found[executor] = min(found[executor], self.starved_since)
         return found
 
     @functools.cached_property
