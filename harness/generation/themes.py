@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from harness.generation.beginnings import Beginnings
 from harness.generation.endings import Endings
 from harness.generation.futures import Futures
+from harness.generation.handoffs import Handoffs
 from harness.generation.machines import Death, Lanes, Lifecycle, Mapping, ProgramMachine, Waiting
 from harness.generation.pairs import Pairs
 from harness.generation.payloads import Payloads
@@ -24,16 +25,19 @@ THEMES: dict[str, type[ProgramMachine]] = {
     "endings": Endings,
     "beginnings": Beginnings,
     "futures": Futures,
+    "handoffs": Handoffs,
     "pairs": Pairs,
     "payloads": Payloads,
     "signals": Signals,
 }
 """The themes by name, in the order in which they run."""
 
-LATER: Final[frozenset[str]] = frozenset({"endings", "beginnings", "futures", "pairs", "payloads", "signals"})
+LATER: Final[frozenset[str]] = frozenset(
+    {"endings", "beginnings", "futures", "handoffs", "pairs", "payloads", "signals"}
+)
 """The themes that a quick run has no time for."""
 
-SMALL: Final[frozenset[str]] = frozenset({"pairs"})
+SMALL: Final[frozenset[str]] = frozenset({"handoffs", "pairs"})
 """The themes of programs so small that they can be interrupted nearly everywhere."""
 
 
@@ -43,6 +47,7 @@ def themes_for(shape: Shape, *, later: bool = True) -> list[str]:
         ("death", shape.dies),
         ("lanes", shape.lanes > 1),
         ("endings", shape.leaves),
+        ("handoffs", shape.lanes > 1),
         ("pairs", shape.lanes > 1),
         ("payloads", shape.lanes == 1),
         ("signals", shape.dies and shape.lanes == 1),
