@@ -18,24 +18,69 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+_BESIDE = 3  # tasks beside the operation of a sketch: one that runs, one it may be about, one that is queued
+
+
+def sketch(program: Program, fails: Callable[[Program], bool]) -> Program:
+    """Find a tiny program that still `fails`, or give the program back.
+
+    Few faults need more than one operation beside a few tasks. Tiny programs run fast, and most show nothing:
+    where a failure means to wait for a hang, many of these cost less than one step from a large program.
+    """
+    return _first_that_fails(_sketches(program), fails, {program.digest}) or program
+
+
 def reduce(program: Program, fails: Callable[[Program], bool]) -> Program:
     """Find a smaller program that still `fails`; stops when no candidate does.
 
     `fails` may raise to end the search; whoever calls keeps the best it has seen.
     """
-    current = program
-    tried = {current.digest}
-    progress = True
-    while progress:
-        progress = False
-        for candidate in candidates(current):
-            if candidate.digest in tried or objection(candidate, lanes=len(program.lanes)):
-                continue
-            tried.add(candidate.digest)
-            if fails(candidate):
-                current, progress = candidate, True
-                break
+    current, tried = program, {program.digest}
+    while smaller := _first_that_fails(candidates(current), fails, tried):
+        current = smaller
     return current
+
+
+def _first_that_fails(
+    proposed: Iterator[Program], fails: Callable[[Program], bool], tried: set[str]
+) -> Program | None:
+    for candidate in proposed:
+        if candidate.digest in tried or objection(candidate, lanes=len(candidate.lanes)):
+            continue
+        tried.add(candidate.digest)
+        if fails(candidate):
+            return candidate
+    return None
+
+
+def _sketches(program: Program) -> Iterator[Program]:
+    """One operation and what it needs, alone or beside the first tasks, on pools of one worker."""
+    if len(program.lanes) > 1:
+        return
+    small = replace(program, pools=tuple(replace(pool, workers=1) for pool in program.pools))
+    steps = program.lanes[0].operations
+    submits = [place for place, step in enumerate(steps) if isinstance(step, op.Submit)]
+    for beside in range(_BESIDE + 1):
+        for place in range(len(steps)):
+            kept = sorted({*submits[:beside], *_needed(steps, place)})
+            found = tidy(_with_lane(small, 0, tuple(steps[each] for each in kept)))
+            if weight(found) < weight(program):
+                yield found
+
+
+def _needed(steps: tuple[op.Operation, ...], place: int) -> set[int]:
+    """The places of an operation and of those that make what it uses."""
+    kept, wanted = {place}, _uses(steps[place])
+    for earlier in range(place - 1, -1, -1):
+        if _makes(steps[earlier]) & wanted:
+            kept.add(earlier)
+            wanted |= _uses(steps[earlier])
+    return kept
+
+
+def _uses(step: op.Operation) -> set[str]:
+    named = (getattr(step, name, None) for name in ("future", "like", "iterator"))
+    return {each for each in (*named, *getattr(step, "futures", ())) if each is not None}
 
 
 def weight(program: Program) -> tuple[int, int, int]:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,7 +16,7 @@ from harness.arenas.simulated.arena import RefusedError
 from harness.check.compare import Seen
 from harness.check.finding import Exercise, Finding, Item, Schedules
 from harness.check.picture import draw_picture
-from harness.check.reduce import reduce, weight
+from harness.check.reduce import reduce, sketch, weight
 from harness.check.replay import this_python
 from harness.check.resolve import shape_of
 from harness.check.schedule_picture import draw_schedule
@@ -50,6 +51,7 @@ _SEARCHING_RED = 0.45  # the same once much is broken: the rest is for reducing 
 _FOR_EACH = 0.08  # of the share, that each broken rule takes off the search for that
 _REDUCING = 0.75  # of the time that is left when the search is over; the rest is for confirming
 _FIRST = 0.6  # of that for each finding in turn: the later ones are mostly reduced along with the first
+_DEAR = 0.05  # of the time for reducing: a look that takes more is not repeated without need
 _OVERTIME = 1.15  # of the share: then nothing is even looked at again
 _SHOUTS = 3  # broken rules of an item that are told at once
 
@@ -185,7 +187,8 @@ class Search:
 
     def _time_to_search(self) -> bool:
         red = sum(each.deviation is None for each in self._sightings.values())
-        if self._run < self.trial.least and self.trial.patient:
+        # A green item has to have seen something; a red one needs its time to reduce what it has seen.
+        if not red and self._run < self.trial.least and self.trial.patient:
             return True
         if self.profile.later:  # one fault that shows at once must not hide all others
             part = max(_SEARCHING_RED, _SEARCHING - _FOR_EACH * red)
@@ -347,12 +350,10 @@ class Search:
         if time.monotonic() > deadline:
             self._polish(sighting, late=True)
             return
-        steady = all(
-            self._shows(sighting.program, rule, sighting.seen, steady=True) is not None for _ in range(2)
-        )
+        steady = self._is_steady(sighting, deadline)
 
-        def fails(program: Program) -> bool:
-            if time.monotonic() > deadline:
+        def fails(program: Program, *, end: float = deadline) -> bool:
+            if time.monotonic() > end:
                 raise Enough
             evidence = self._shows(program, rule, sighting.seen, steady=steady)
             if evidence is not None:
@@ -360,8 +361,20 @@ class Search:
             return evidence is not None
 
         with suppress(Enough):
+            sketch(sighting.program, partial(fails, end=(time.monotonic() + deadline) / 2))
+        with suppress(Enough):
             reduce(sighting.program, fails)
         self._polish(sighting, late=time.monotonic() > deadline)
+
+    def _is_steady(self, sighting: Sighting, deadline: float) -> bool:
+        """Whether it shows in haste too, twice; if a look takes long, which a hang does, one has to do."""
+        begun = time.monotonic()
+        for _ in range(2):
+            if self._shows(sighting.program, sighting.witness.rule, sighting.seen, steady=True) is None:
+                return False
+            if time.monotonic() - begun > (deadline - begun) * _DEAR:
+                break
+        return True
 
     def _polish(self, sighting: Sighting, *, late: bool) -> None:
         """Look for a run of the same program that shows the same and is easier to follow."""

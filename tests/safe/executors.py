@@ -209,8 +209,8 @@ class Crew(ABC):
         with self.lock:
             first, self.closed = not self.closed, True
             self.dropping = self.dropping or cancel
-        if first:
-            self.put(None)
+            if first:  # at once: whoever joins must find the one who is told by this to go home
+                self.put(None)
         if cancel:
             for future in list(self.futures):
                 future.cancel()
