@@ -168,3 +168,23 @@ def test_a_forked_child_that_hangs_blames_whose_pool_it_is(submit: op.Submit, bl
     program = _program(SUBMIT, FORK, submit)
     rest = (Called(at=110, call=4), Stuck(at=200, stacks=""))
     assert _blamed(_history(program, ACCEPTED, NONE, ACCEPTED, NONE, rest=rest)) == blamed
+
+
+TRACKERS = """Exception ignored in: <function ResourceTracker.__del__ at 0x283a05ff780>
+Traceback (most recent call last):
+  File "resource_tracker.py", line 116, in _stop_locked
+ChildProcessError: [Errno 10] No child processes
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "output", "blamed"),
+    [(FORK, TRACKERS, []), (FORK, TRACKERS + "oh\n", ["EXIT-04"]), (END, TRACKERS, ["EXIT-02"])],
+)
+def test_a_forked_child_is_not_blamed_for_the_tracker_of_its_parent(
+    place: op.Turn, output: str, blamed: list[str]
+) -> None:
+    """Some releases complain at the exit of every fork: that is no executor's fault, anything else is."""
+    gone = Gone(at=200, status=0, output=output)
+    history = _history(_program(SUBMIT, place), ACCEPTED, NONE, NONE, rest=(*DONE, ENDING, gone))
+    assert _blamed(history) == blamed
