@@ -23,6 +23,12 @@ _WIDEST = 78
 _Row: TypeAlias = tuple[int, str, str, str]
 """A stamp, the number of the call, what stands in the client's column, what in that of the workers."""
 
+_ERRANDS = {
+    "submit": "submits {} to its own executor",
+    "shutdown": "shuts its own executor down, not waiting",
+    "close": "shuts its own executor down, and waits",
+}
+
 
 def draw_picture(history: History, subject: Subject, witness: Witness) -> tuple[str, ...]:
     """The rows of the picture; the calls that the witness is about are marked with (!)."""
@@ -90,6 +96,7 @@ _ARGUMENTS = {UNPICKLABLE: "cannot be pickled", UNLOADABLE: "cannot be unpickled
 def _script(script: Script) -> str:
     """What a task does, if that is worth a line."""
     parts = [f"waits at {', '.join(script.gates)}"] if script.gates else []
+    parts += [_ERRANDS[script.errand].format(script.hands_in)] if script.errand else []
     parts += [f"opens {', '.join(script.opens)}"] if script.opens else []
     if script.argument:
         parts.append(

@@ -176,6 +176,8 @@ def _plainer_scripts(script: Script) -> Iterator[Script]:
         yield replace(script, ending=Return())
     if script.argument:
         yield replace(script, argument=0)
+    if script.errand:
+        yield replace(script, errand="", hands_in=None)
 
 
 def _plainer_pools(pool: Pool) -> Iterator[Pool]:
@@ -203,6 +205,8 @@ def tidy(program: Program) -> Program:
             _tidy_lane(lane, _made_by(lanes[:place] + lanes[place + 1 :])) for place, lane in enumerate(lanes)
         ]
     used = {name for lane in lanes for step in lane.operations for name in _tasks(step)}
+    others = [(script.task, script.hands_in) for script in program.tasks]
+    used |= {other for task, other in others if task in used and other is not None}
     scripts = [script for script in program.tasks if script.task in used]
     gates = {gate for script in (*scripts, *initializers_of(program)) for gate in script.gates}
     lanes = [
@@ -257,6 +261,6 @@ def _keep(step: op.Operation, made: set[str]) -> op.Operation | None:
         return step if step.like in made else None
     if not isinstance(step, op.Submit) and getattr(step, "future", None) not in (None, *made):
         return None
-    if isinstance(step, op.Next | op.Drain | op.Close) and step.iterator not in made:
+    if isinstance(step, op.Next | op.Drain | op.Close | op.Drop) and step.iterator not in made:
         return None
     return step

@@ -186,7 +186,7 @@ class Search:
     # Searching.
 
     def _time_to_search(self) -> bool:
-        red = sum(each.deviation is None for each in self._sightings.values())
+        red = sum(each.deviation is None and self._binds(each) for each in self._sightings.values())
         # A green item has to have seen something; a red one needs its time to reduce what it has seen.
         if not red and self._run < self.trial.least and self.trial.patient:
             return True
@@ -195,6 +195,10 @@ class Search:
         else:
             part = _SEARCHING_RED if red else _SEARCHING
         return time.monotonic() - self._begun < self.share * part
+
+    def _binds(self, sighting: Sighting) -> bool:
+        """Whether the broken rule is more than a MAY, which is shown and alarms nobody."""
+        return self.law.rules[sighting.witness.rule].level is not Level.MAY
 
     def _work_through(self, programs: Iterable[Program], seed: int | None = None) -> None:
         """Try programs that were not tried before; `seed` is that of the round, if they were drawn."""
@@ -253,7 +257,7 @@ class Search:
         known = self._sightings.get(key)
         if known is None:
             self._sightings[key] = sighting
-            if sighting.deviation is None and len(self._sightings) <= _SHOUTS:
+            if sighting.deviation is None and self._binds(sighting) and len(self._sightings) <= _SHOUTS:
                 self.shout(
                     f"executor-harness: {self.subject.name} breaks {sighting.witness.rule} "
                     f"in the theme {self.theme} after {self._run} programs"

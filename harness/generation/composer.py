@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from harness.model.progress import Progress, objection
 from harness.values import operation as op
-from harness.values.program import Ending, Exit, Lane, Pool, Program, Return, Script
+from harness.values.program import Ending, Errand, Exit, Lane, Pool, Program, Return, Script
 
 SHORT = 0.01  # seconds: a timeout that may well run out
 AMPLE = 2.0  # seconds: a timeout that should not run out; the call returns as soon as it can
@@ -79,14 +79,21 @@ class Composer:
         self.progress.after(step)
         return True
 
-    def task(self, *, gated: bool, ending: Ending, argument: int = 0) -> str:
-        """Write a script; in an executor that runs tasks in `submit`, nothing may wait."""
+    def task(
+        self, *, gated: bool, ending: Ending, argument: int = 0, errand: Errand = "", other: str | None = None
+    ) -> str:
+        """Write a script; in an executor that runs tasks in `submit`, nothing may wait.
+
+        A task may have an `errand` at its executor; one that submits hands in the `other`.
+        """
         name = f"t{len(self.scripts)}"
         gates: tuple[str, ...] = ()
         if gated and not self.shape.inline:
             gates = (f"g{len(self.scripts)}",)
             self.closed.append(gates[0])
-        script = Script(task=name, gates=gates, ending=ending, argument=argument)
+        script = Script(
+            task=name, gates=gates, ending=ending, argument=argument, errand=errand, hands_in=other
+        )
         self.scripts.append(script)
         self.progress.scripts[name] = script
         return name
@@ -167,7 +174,7 @@ class Composer:
             if self.add(step):
                 self.futures.append(f"f.{name}")
             return
-        if deed == "shutdown":
+        if deed in ("shutdown", "close"):
             self.shut.add(executor)
             self.add(op.AddCallback(future=future, callback=name, deed=deed, executor=executor))
             return
@@ -209,6 +216,22 @@ class Composer:
         """Close an iterator."""
         self.ended.add(iterator)
         self.add(op.Close(iterator=iterator))
+
+    def drop(self, iterator: str) -> None:
+        """Drop an iterator."""
+        self.ended.add(iterator)
+        self.add(op.Drop(iterator=iterator))
+
+    def send(self, executor: str, errand: Errand, *, gated: bool) -> None:
+        """Submit a task with an errand at its executor."""
+        other = self.task(gated=False, ending=Return()) if errand == "submit" else None
+        task = self.task(gated=gated, ending=Return(), errand=errand, other=other)
+        future = self.submit(executor, task)
+        if other is not None:
+            self.futures.append(f"f.{task}")
+        if errand in ("shutdown", "close"):
+            self.shut.add(executor)
+            self.doubtful.add(future)
 
     def shut_down(self, executor: str, *, wait: bool, cancel: bool) -> None:
         """Shut down; without waiting where that might take for ever; cancelling only where one can ask."""

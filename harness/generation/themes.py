@@ -8,6 +8,7 @@ from harness.generation.beginnings import Beginnings
 from harness.generation.endings import Endings
 from harness.generation.futures import Futures
 from harness.generation.handoffs import Handoffs
+from harness.generation.leeway import Leeway
 from harness.generation.machines import Death, Lanes, Lifecycle, Mapping, ProgramMachine, Waiting
 from harness.generation.pairs import Pairs
 from harness.generation.payloads import Payloads
@@ -29,11 +30,12 @@ THEMES: dict[str, type[ProgramMachine]] = {
     "pairs": Pairs,
     "payloads": Payloads,
     "signals": Signals,
+    "leeway": Leeway,
 }
 """The themes by name, in the order in which they run."""
 
 LATER: Final[frozenset[str]] = frozenset(
-    {"endings", "beginnings", "futures", "handoffs", "pairs", "payloads", "signals"}
+    {"endings", "beginnings", "futures", "handoffs", "pairs", "payloads", "signals", "leeway"}
 )
 """The themes that a quick run has no time for."""
 

@@ -156,6 +156,8 @@ def _judge_deed(
         if step.deed in ("add", "submit", "shutdown"):
             fine = not event.trouble or (step.deed == "submit" and refused)
             tally.check("CB-08", fine, f"in {step.callback}, {step.deed} fails with {event.trouble}", call)
+            if step.deed == "shutdown" and fine:
+                tally.hold("SHD-08")
         if step.deed == "query":
             tally.check(
                 "FUT-18", not event.trouble, f"in {step.callback}, a method of its future fails", call

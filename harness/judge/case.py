@@ -16,6 +16,7 @@ from harness.judge.spelling import answer, spell
 from harness.model.progress import Progress
 from harness.values import operation as op
 from harness.values.history import (
+    Acted,
     Answered,
     Called,
     CalledBack,
@@ -147,6 +148,7 @@ class Case:
         self.callbacks = self._events(CalledBack)
         self.entered = self._events(Entered)
         self.finalised = self._events(Finalised)
+        self.acted = {event.task: event for event in self._events(Acted)}
         self.quiet = self._events(Quiet)
         self.logged = self._events(Logged)
         self.uncaught = self._events(Uncaught)
@@ -238,6 +240,20 @@ class Case:
                             yield self._track(f"f.{litter}", task, executor, event.since, event.at)
                 case _:
                     pass
+        yield from self._follow_errands()
+
+    def _follow_errands(self) -> Iterator[Track]:
+        """The futures that tasks have made."""
+        for script in self.program.tasks:
+            done = self.acted.get(script.task)
+            if script.hands_in is not None and done is not None and not done.trouble:
+                since = self.errand_begun(script.task)
+                owner = self.owners[script.task]
+                yield self._track(f"f.{script.task}", script.hands_in, owner, since, done.at)
+
+    def errand_begun(self, task: str) -> int:
+        """When a task turned to its executor."""
+        return min((event.at for event in self.entered if event.callback == task), default=FOREVER)
 
     def _track(self, name: str, task: str, executor: str, submitted: int, accepted: int) -> Track:
         return Track(
@@ -365,11 +381,20 @@ class Case:
         }  # fmt: skip
 
     def shut_by_callback(self, executor: str) -> int:
-        """When a callback first shut this executor down."""
+        """When a callback, or a task, first shut this executor down."""
         stamps = [FOREVER]
+        for task, owner in self.owners.items():
+            if owner == executor and self.tasks[task].script.errand in ("shutdown", "close"):
+                stamps.append(self.errand_begun(task))
         for call in self.of(op.AddCallback):
             step = call.step
-            if isinstance(step, op.AddCallback) and step.deed == "shutdown" and step.executor == executor:
+            if (
+                isinstance(step, op.AddCallback)
+                and step.deed in ("shutdown", "close")
+                and step.executor == executor
+            ):
+                if step.deed == "close":  # the other one does not wait
+                    stamps += [event.at for event in self.entered if event.callback == step.callback]
                 stamps += [event.at for event in self.callbacks if event.callback == step.callback]
         return min(stamps)
 
@@ -485,6 +510,8 @@ class Case:
                     found.update(dict.fromkeys(tasks, executor))
                 case _:
                     pass
+        errands = [(script.task, script.hands_in) for script in self.program.tasks]
+        found.update({other: found[task] for task, other in errands if other is not None and task in found})
         return found
 
     def held(self, executor: str, begin: int, end: int) -> list[str]:
@@ -595,8 +622,10 @@ class Case:
         return ""
 
     def stalled_callback(self) -> str:
-        """What a callback that was entered and never left was about to do."""
+        """What a callback, or a task, that was entered and never left was about to do."""
         for event in self.inside:
+            if event.callback in self.tasks:
+                return f"task: {self.tasks[event.callback].script.errand}"
             for call in self.of(op.AddCallback):
                 if getattr(call.step, "callback", "") == event.callback:
                     return str(getattr(call.step, "deed", ""))
@@ -609,8 +638,9 @@ class Case:
 
     @functools.cached_property
     def inside(self) -> list[Entered]:
-        """The callbacks and finalisers that were entered and never left."""
+        """The callbacks, finalisers and errands that were entered and never left."""
         left = {event.callback for event in self.callbacks} | {event.litter for event in self.finalised}
+        left |= self.acted.keys()
         return [event for event in self.entered if event.callback not in left]
 
     @property

@@ -11,6 +11,7 @@ from harness.judge.deaths import judge_deaths
 from harness.judge.driven import judge_driven
 from harness.judge.endings import judge_endings
 from harness.judge.futures import judge_exclusion, judge_executions, judge_outcomes
+from harness.judge.leeway import judge_from_within, judge_undefined, left_a_callback
 from harness.judge.life import judge_remains, judge_survival
 from harness.judge.mapping import judge_maps
 from harness.judge.pickling import judge_pickling
@@ -53,6 +54,7 @@ _FAMILIES = (
     judge_beginnings,
     judge_counts,
     judge_shutdowns,
+    judge_from_within,
     judge_construction,
     judge_deaths,
     judge_pickling,
@@ -114,6 +116,8 @@ def _families(case: Case) -> tuple[Callable[[Case, Tally], None], ...]:
     """Who judges a program, by where it is played."""
     if exits(case.program):
         return _EXITING
+    if left_a_callback(case):
+        return (judge_undefined,)
     return _FAMILIES if place_of(case.program) is None else _IMPORTING
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from harness.judge.case import FOREVER, Call, Case
 from harness.judge.deaths import manner_of_death
 from harness.judge.endings import hang_rule
+from harness.judge.leeway import WITHIN
 from harness.judge.pickling import RULES
 from harness.values import operation as op
 from harness.values.program import UNPICKLABLE
@@ -54,7 +55,7 @@ def _blame_hang(case: Case, tally: Tally, stuck: Call) -> None:
     if where:
         rule, shape = where, ""
     elif deed:
-        rule, shape = ("FUT-18" if deed == "query" else "CB-08"), deed
+        rule, shape = WITHIN.get(deed, "FUT-18" if deed == "query" else "CB-08"), deed
     else:
         rule, shape = _hang_rule(case, stuck)
     text = f"{_manner(case)}, and this call does not return"

@@ -69,12 +69,16 @@ class _Reading:
         self.whole = False  # it was read to a clean end
         self.closed: Call | None = None
         self.advanced = False
+        self.dropped: Call | None = None
         for call in case.steps_of(step.iterator):
             if call.answered:
                 self._take(call)
 
     def _take(self, call: Call) -> None:
-        if self.end is not None or self.whole or self.closed is not None:
+        if self.end is not None or self.whole or self.closed is not None or self.dropped is not None:
+            return
+        if isinstance(call.step, op.Drop):
+            self.dropped = call
             return
         self.last = call
         self.advanced = self.advanced or isinstance(call.step, op.Next | op.Drain)
@@ -187,15 +191,22 @@ def _judge_error(
         tally.check(
             "MAP-04", in_place and own, f"{used[first]} raised {error}, and this comes instead", *calls
         )
+        if in_place and own and step.chunksize > 1 and first > place:
+            text = f"{first} items come before the one that raised, and {len(reading.items)} are delivered"
+            whole = "whole chunk" if len(reading.items) == place else ""
+            tally.check("MAP-16", len(reading.items) == first, text, *calls, shape=whole)
     elif end.task is None:
         tally.blame("MAP-01", f"no item raised, and the iterator raises {end.error}", *calls)
 
 
 def _judge_leftover_items(case: Case, tally: Tally, reading: _Reading, used: tuple[str, ...]) -> None:
-    """MAP-06: what was pending when an iterator that was advanced ended early is cancelled."""
-    last = reading.closed or (reading.last if reading.end is not None else None)
+    """MAP-06, MAP-15: what was pending when an iterator ended early is cancelled."""
+    last = reading.closed or (reading.last if reading.end is not None else None) or reading.dropped
     executor = reading.step.executor
-    if last is None or not reading.advanced or reading.step.chunksize > 1 or case.deaths[executor] < FOREVER:
+    if last is None or reading.step.chunksize > 1 or case.deaths[executor] < FOREVER:
+        return
+    rule = "MAP-15" if last is reading.dropped else "MAP-06"
+    if rule == "MAP-06" and not reading.advanced:
         return
     moment = last.end
     if case.subject.kind != "thread" or not case.all_held(executor, last.begin, moment):
@@ -203,6 +214,8 @@ def _judge_leftover_items(case: Case, tally: Tally, reading: _Reading, used: tup
     for task in used:
         if case.tasks[task].began > moment and task in used[len(reading.items) :]:
             ran = bool(case.tasks[task].starts)
+            calls = [reading.made, last] if last is reading.dropped else reading.calls
+            shape = "" if reading.advanced else "never advanced"
             tally.check(
-                "MAP-06", not ran, f"{task} was pending when the iterator ended, and ran", *reading.calls
+                rule, not ran, f"{task} was pending when the iterator ended, and ran", *calls, shape=shape
             )

@@ -6,6 +6,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from harness.judge.case import FOREVER, Call, Case, Track
+from harness.judge.leeway import closes_itself
 from harness.judge.life import rule_for_forgotten
 from harness.values import operation as op
 from harness.values.outcome import Facts, Raised, Returned, States, Submitted
@@ -307,6 +308,9 @@ def _waits(call: Call) -> bool:
 def _judge_return(case: Case, tally: Tally, executor: str, earlier: list[Call], call: Call) -> None:
     """SHD-02, SHD-04, SHD-06, SHD-10: it returns, and raises nothing."""
     raised = isinstance(call.outcome, Raised)
+    if raised and closes_itself(case, executor, call.end):
+        tally.blame("SHD-12", "beside one from within, shutdown fails", call)
+        return
     if isinstance(call.step, op.Leave):
         swallowed = call.value == "swallowed"
         tally.check(

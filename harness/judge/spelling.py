@@ -37,6 +37,8 @@ def spell(step: op.Operation) -> str:  # noqa: C901, PLR0911, PLR0912 - one tabl
             return f"list({iterator})"
         case op.Close(iterator=iterator):
             return f"{iterator}.close()"
+        case op.Drop(iterator=iterator):
+            return f"del {iterator}"
         case op.Shutdown(executor=executor, wait=wait, cancel_futures=cancel):
             return f"{executor}.shutdown(wait={wait}{', cancel_futures=True' if cancel else ''})"
         case op.Enter(executor=executor):

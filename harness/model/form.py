@@ -94,6 +94,8 @@ def _of_tasks(program: Program) -> Iterator[str]:
         size = script.ending.size if isinstance(script.ending, Return) else 0
         if max(size, script.argument) > LARGEST_PAYLOAD:
             yield f"{script.task} carries more than {LARGEST_PAYLOAD} bytes"
+        if (script.errand == "submit") != (script.hands_in in {each.task for each in program.tasks}):
+            yield f"{script.task} hands in a task that is none, or hands one in without that errand"
 
 
 def _of_operations(program: Program) -> Iterator[str]:
@@ -112,6 +114,7 @@ def _of_names(program: Program) -> Iterator[str]:
     made += bare_futures_of(program)
     yield from (f"{name} is made twice" for name, times in Counter(made).items() if times > 1)
     handed = Counter(name for step in steps for name in _hands_in(step))
+    handed.update(script.hands_in for script in program.tasks if script.hands_in is not None)
     yield from (f"{name} is handed in twice" for name, times in handed.items() if times > 1)
 
 
@@ -145,7 +148,7 @@ def _lacks(step: op.Operation) -> str:
             return "belongs to the end of every program"
         case op.AddCallback(deed="submit", executor=executor, task=task) if executor is None or task is None:
             return "submits a task that it does not name"
-        case op.AddCallback(deed="shutdown", executor=None):
+        case op.AddCallback(deed="shutdown" | "close", executor=None):
             return "shuts down an executor that it does not name"
         case op.Map(tasks=tasks, shorter=int(shorter)) if not 0 <= shorter <= len(tasks):
             return "makes an iterable of less than no items"

@@ -44,6 +44,7 @@ class Progress:
         default_factory=set
     )  # executors of which a worker goes on only after a signal
     closing: set[str] = field(default_factory=set)  # executors that perhaps take no more tasks
+    joining: set[str] = field(default_factory=set)  # executors whose end a task or callback of theirs awaits
     driven: Driven = field(default_factory=Driven)
     drawn: dict[str, int] = field(default_factory=dict)  # how often an iterator was asked for one more
 
@@ -136,7 +137,7 @@ class Progress:
         """Whether all of these end."""
         return all(self.ends(task) for task in tasks)
 
-    def returns(self, step: op.Operation) -> bool:
+    def returns(self, step: op.Operation) -> bool:  # noqa: PLR0911 - one table, a row for each kind of call
         """Whether this call, made now, is safe."""
         match step:
             case op.Result(future=future, timeout=None) | op.Error(future=future, timeout=None):
@@ -153,8 +154,33 @@ class Progress:
                 return self._shutdown_returns(
                     executor, cancelling=isinstance(step, op.Shutdown) and step.cancel_futures
                 )
+            case op.AddCallback(deed="close", future=future, executor=str(executor)):
+                return self._may_wait_inside(executor, self.task_of.get(future, ""))
+            case op.Submit(executor=executor, task=task) if self._errand(task) == "close":
+                return self._may_wait_inside(executor, task)
+            case op.Submit(executor=executor, task=task):
+                return executor not in self.joining or not self._stands(task)
+            case op.Map(executor=executor, tasks=tasks):
+                return executor not in self.joining or not any(map(self._stands, tasks))
             case _:
                 return True
+
+    def _errand(self, task: str) -> str:
+        """What a task has to do at its executor."""
+        script = self.scripts.get(task)
+        return "" if script is None else script.errand
+
+    def _stands(self, task: str) -> bool:
+        """Whether a task that may be new will stand at a closed gate."""
+        return task in self.scripts and self.held(task)
+
+    def _may_wait_inside(self, executor: str, task: str) -> bool:
+        """Whether a task, or a callback of its future, may wait for the end of its own executor.
+
+        One may, and if nobody else stands at a gate there: two would wait for each other.
+        """
+        others = self.given_to[executor] - {task}
+        return executor not in self.joining and not any(map(self.held, others))
 
     def _shutdown_returns(self, executor: str, *, cancelling: bool) -> bool:
         """Whether the workers of an executor are sure to come to their ends."""
@@ -254,8 +280,13 @@ class Progress:
                 self.doubtful.add(self.task_of[future])
             case op.AddCallback(deed="submit", task=str(task)) | op.Litter(task=task):
                 self.doubtful.add(task)
-            case op.AddCallback(deed="shutdown", executor=str(executor)) | op.Leave(executor=executor):
+            case (
+                op.AddCallback(deed="shutdown" | "close", executor=str(executor))
+                | op.Leave(executor=executor)
+            ):
                 self._doubt(executor, cancelling=False)
+                if isinstance(step, op.AddCallback) and step.deed == "close":
+                    self.joining.add(executor)
             case op.Shutdown(executor=executor, cancel_futures=cancelling):
                 self._doubt(executor, cancelling=cancelling)
             case op.Kill(executor=executor) | op.Interrupt(executor=executor):
@@ -275,6 +306,7 @@ class Progress:
             for step in lane.operations:
                 executor = getattr(step, "executor", None)
                 tasks = (getattr(step, "task", None), *getattr(step, "tasks", ()))
+                tasks += tuple(self.scripts[task].hands_in for task in tasks if task in self.scripts)
                 if executor in self.given_to and not isinstance(step, op.Kill | op.Interrupt | op.Suspend):
                     self.given_to[executor].update(task for task in tasks if task in self.scripts)
                     self.doubtful.update(task for task in tasks if task in self.scripts)
@@ -291,9 +323,20 @@ class Progress:
             return
         if isinstance(script.ending, Exit) or script.strains:  # its worker dies, and perhaps others with it
             self._doubt(executor, cancelling=True)
+        self._expect_errand(executor, script)
         if executor in self.closing or script.argument < 0 or self.starving:
             self.doubtful.add(task)
         self.starving = False
+
+    def _expect_errand(self, executor: str, script: Script) -> None:
+        """A task with an errand hands in another, or closes its executor, whenever it comes to that."""
+        if script.hands_in is not None:
+            self.doubtful.add(script.hands_in)
+            self._give(executor, f"f.{script.task}", script.hands_in)
+        elif script.errand:
+            self._doubt(executor, cancelling=False)
+            if script.errand == "close":
+                self.joining.add(executor)
 
     def _doubt(self, executor: str, *, cancelling: bool) -> None:
         """An executor closes or breaks: it takes nothing more, and perhaps drops what it has."""
@@ -358,7 +401,7 @@ def _unknown(step: op.Operation, known: Progress) -> str:
         return "" if step.like in futures else step.like
     if not isinstance(step, op.Submit) and getattr(step, "future", None) not in (None, *futures):
         return str(getattr(step, "future", ""))
-    if isinstance(step, op.Next | op.Drain | op.Close) and step.iterator not in iterators:
+    if isinstance(step, op.Next | op.Drain | op.Close | op.Drop) and step.iterator not in iterators:
         return step.iterator
     if getattr(step, "executor", None) not in (None, *known.workers.keys() - known.gone):
         return str(getattr(step, "executor", ""))

@@ -65,9 +65,9 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entered:
-    """A callback that does more than record, or a finaliser, was entered.
+    """A callback that does more than record, a finaliser, or the errand of a task, was entered.
 
-    Without a `CalledBack`, or `Finalised`, it is still inside.
+    Without a `CalledBack`, `Finalised` or `Acted` it is still inside.
     """
 
     at: int
@@ -102,6 +102,15 @@ class Finalised:
     at: int
     litter: str
     since: int
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acted:
+    """The task is through with its errand; `trouble` is what that raised."""
+
+    at: int
+    task: str
     trouble: str = ""
 
 
@@ -182,6 +191,7 @@ Event: TypeAlias = (
     | Entered
     | CalledBack
     | Finalised
+    | Acted
     | Quiet
     | Logged
     | Uncaught

@@ -13,7 +13,7 @@ Form: TypeAlias = Literal["list", "set", "generator", "doubled"]
 """How several futures are handed over: ``doubled`` is a list that names each of them twice."""
 
 ReturnWhen: TypeAlias = Literal["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION", "NONSENSE"]
-Deed: TypeAlias = Literal["record", "raise", "query", "add", "submit", "shutdown"]
+Deed: TypeAlias = Literal["record", "raise", "query", "add", "submit", "shutdown", "close", "exit"]
 Resource: TypeAlias = Literal["threads", "processes"]
 Signal: TypeAlias = Literal["KILL", "TERM"]
 Place: TypeAlias = Literal["the end", "exit functions", "a late thread", "a forked child", "a module body"]
@@ -96,7 +96,8 @@ class AddCallback:
     """``future.add_done_callback(...)`` with a callback that reports itself and then does its `deed`.
 
     ``add`` adds a recording callback named after this one; ``submit`` submits the task `task`; ``shutdown``
-    calls ``shutdown(wait=False)`` on the executor; ``query`` calls every reading method of the future.
+    calls ``shutdown(wait=False)`` on the executor, ``close`` ``shutdown(wait=True)``; ``query`` calls every
+    reading method of the future; ``exit`` raises `SystemExit`.
     """
 
     future: str
@@ -160,6 +161,13 @@ class Drain:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Close:
     """``iterator.close()``, where there is such a method."""
+
+    iterator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """``del iterator``: nobody has a reference to it any more."""
 
     iterator: str
 
@@ -350,6 +358,7 @@ Operation: TypeAlias = (
     | Next
     | Drain
     | Close
+    | Drop
     | Shutdown
     | Enter
     | Leave

@@ -55,6 +55,7 @@ Fault: TypeAlias = Literal[
 Obstacle: TypeAlias = Literal[
     "", "argument", "unloadable argument", "result", "unloadable result", "exception"
 ]
+Errand: TypeAlias = Literal["", "submit", "shutdown", "close"]
 
 UNPICKLABLE: Final = -1
 UNLOADABLE: Final = -2
@@ -93,7 +94,8 @@ class Script:
 
     `argument` is the size in bytes of an extra argument, or `UNPICKLABLE`, or `UNLOADABLE` for one that can
     be pickled and not be unpickled. The gates that it `opens` are open once it has started: so tasks wait for
-    each other.
+    each other. A task in a thread may have an `errand` at the executor that runs it, once past its gates:
+    to ``submit`` the task that it `hands_in`, to ``shutdown(wait=False)``, to ``close``: shut down and wait.
     """
 
     task: str
@@ -101,6 +103,8 @@ class Script:
     opens: tuple[str, ...] = ()
     ending: Ending = Return()
     argument: int = 0
+    errand: Errand = ""
+    hands_in: str | None = None
 
     @property
     def obstacle(self) -> Obstacle:
@@ -175,7 +179,7 @@ class Program:
 
 
 def futures_of(program: Program) -> tuple[str, ...]:
-    """The futures that the program's operations create, in order, be it in callbacks and finalisers."""
+    """The futures of the program: of its operations in order, callbacks and finalisers too; of its tasks."""
     names: list[str] = []
     for lane in program.lanes:
         for operation in lane.operations:
@@ -186,6 +190,7 @@ def futures_of(program: Program) -> tuple[str, ...]:
                     names.append(f"f.{name}")
                 case _:
                     pass
+    names += [f"f.{script.task}" for script in program.tasks if script.errand == "submit"]
     return tuple(names)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, ParamSpec, TypeVar, cast
 
-from tests.mutants.base import DONE_STATES, LOGGER, PENDING, Item, PlainFuture, PlainThreadPool
+from tests.mutants.base import DONE_STATES, LOGGER, PENDING, Item, PlainFuture, PlainThreadPool, Work
 from tests.mutants.mutant import Mutant
 
 P = ParamSpec("P")
@@ -353,6 +353,34 @@ class Cb10Break(PlainThreadPool):
         super()._break_item(item)
 
 
+def serve_until_exit(
+    work: Work, initializer: Callable[..., object] | None, initargs: tuple[object, ...]
+) -> None:
+    """Be a worker that leaves for good when a callback raises `SystemExit`."""
+    if initializer is not None:
+        initializer(*initargs)
+    while (item := work.take()) is not None:
+        try:
+            item.pool._run_item(item)  # noqa: SLF001 - the pool's own hook, called from its worker
+        except SystemExit:
+            return
+        del item
+        work.rejoin()
+
+
+class Cb11(PlainThreadPool):
+    """A callback that raises `SystemExit` costs the pool the worker that called it."""
+
+    def _start_worker(self) -> None:
+        """Start a worker that is not replaced when it leaves."""
+        work = self._work
+        arguments = (work, self._initializer, self._initargs)
+        thread = threading.Thread(target=serve_until_exit, args=arguments)
+        thread.start()
+        work.threads.append(thread)
+        work.idle += 1
+
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant.of("CB-01", Cb01),
     Mutant.of("CB-01", Cb01Loses),
@@ -371,4 +399,5 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant.of("CB-08", Cb08Shutdown),
     Mutant.of("CB-10", Cb10),
     Mutant.of("CB-10", Cb10Break),
+    Mutant.of("CB-11", Cb11),
 )

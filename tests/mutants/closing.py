@@ -158,6 +158,26 @@ class Shd11(PlainThreadPool):
         self._put_off = cancel_futures and not wait
 
 
+class Shd08(PlainThreadPool):
+    """Cannot be shut down by its own workers, waiting or not."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - the documented signature
+        """Shut down, unless a worker asks for it."""
+        if threading.current_thread() in self._work.threads and not wait:
+            raise RuntimeError("a worker cannot shut down its pool")
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+
+class Shd12(PlainThreadPool):
+    """Tells a worker that waits for its own end that it cannot."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - the documented signature
+        """Shut down; if a worker waits, fail."""
+        super().shutdown(wait, cancel_futures=cancel_futures)
+        if wait and threading.current_thread() in self._work.threads:
+            raise RuntimeError("cannot join current thread")
+
+
 NOTES = {
     "SHD-01": "The first shutdown(wait=True) returns while a task is still being executed.",
     "SHD-02": "shutdown(wait=False) returns only when the tasks are over.",
@@ -169,6 +189,8 @@ NOTES = {
     "SHD-09": "Dropped after shutdown(wait=False), it cancels what is queued.",
     "SHD-11": "Dropped after shutdown(wait=False, cancel_futures=True), it executes what is queued.",
     "SHD-10": "shutdown(cancel_futures=True) with a task being executed never returns.",
+    "SHD-08": "shutdown(wait=False) raises in a worker of the pool.",
+    "SHD-12": "shutdown(wait=True) raises in a worker of the pool.",
 }
 
 MUTANTS: tuple[Mutant, ...] = tuple(

@@ -227,6 +227,29 @@ class Map13(PlainMap):
         return super()._submit_all(fn, items)
 
 
+class Map15(PlainMap):
+    """Its iterator is a plain generator: dropped before it was advanced, it has nothing to clean up."""
+
+
+class Map16(PlainMap):
+    """Makes the calls of a chunk in one task, and with the one that raises loses those before it."""
+
+    def map(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+    ) -> Iterator[T]:
+        """Submit the chunks, and return an iterator over all results."""
+        if chunksize < 1:
+            raise ValueError("chunksize must be >= 1.")
+        items = list(self._items(*iterables))
+        chunks = [items[start : start + chunksize] for start in range(0, len(items), chunksize)]
+        results = super().map(lambda chunk: [fn(*item) for item in chunk], chunks, timeout=timeout)
+        return itertools.chain.from_iterable(results)
+
+
 NOTES = {
     "MAP-01": "The results come in the order in which the tasks finish.",
     "MAP-02": "Iterables of different lengths: goes on to the longest, with None for what is missing.",
@@ -240,6 +263,8 @@ NOTES = {
     "MAP-11": "An input that raises ends the inputs silently.",
     "MAP-12": "A task that raises StopIteration ends the iteration as if it were complete.",
     "MAP-13": "map after shutdown yields nothing and raises nothing.",
+    "MAP-15": "Dropped before it was advanced, the iterator leaves what is pending to be executed.",
+    "MAP-16": "With chunksize > 1 the results before the one that raises are lost.",
 }
 
 MUTANTS: tuple[Mutant, ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
@@ -75,6 +76,16 @@ class Sub05(ProcessPoolExecutor):
         """Shut down."""
         self._closed = True
         super().shutdown(wait, cancel_futures=cancel_futures)
+
+
+class Sub07(PlainThreadPool):
+    """Refuses what its own tasks submit."""
+
+    def _enqueue(self, item: Item) -> None:
+        """Queue a call, unless it comes from a worker."""
+        if threading.current_thread() in self._work.threads:
+            raise ValueError("a task cannot submit")
+        super()._enqueue(item)
 
 
 class Sub09(PlainThreadPool):
@@ -213,6 +224,7 @@ MUTANTS: tuple[Mutant, ...] = (
         kind="thread",
         note="A submitted task stays queued until the next one is submitted, or until shutdown.",
     ),
+    Mutant.of("SUB-07", Sub07),
     Mutant.of("SUB-10", Sub10),
     Mutant(
         rule="API-01",

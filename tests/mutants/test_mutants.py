@@ -98,6 +98,7 @@ LIKELY |= dict.fromkeys(
 )
 LIKELY |= dict.fromkeys(("BRK-09", "BRK-13"), "signals")
 LIKELY |= dict.fromkeys(("PKL-03", "PKL-04", "PKL-05", "PKL-08"), "payloads")
+LIKELY |= dict.fromkeys(("CB-11", "SUB-07", "SHD-08", "SHD-12", "MAP-15", "MAP-16"), "leeway")
 LIKELY |= {"EXIT": "endings", "GC-07": "endings"}
 
 

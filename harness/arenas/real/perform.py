@@ -29,7 +29,6 @@ from harness.values.outcome import (
     Split,
     States,
     Struck,
-    Submitted,
 )
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ def _finalise(stage: Stage, step: op.Litter) -> None:
     trouble = ""
     try:
         ticket = stage.ticket(step.task, step.executor, "plain")
-        _hand_in(stage, stage.executors[step.executor], f"f.{step.litter}", ticket)
+        stage.hand_in(stage.executors[step.executor], f"f.{step.litter}", ticket)
     except Exception as error:  # noqa: BLE001 - a deed that fails is an observation
         trouble = f"{type(error).__name__}: {error}"
     stage.recorder.write(Finalised(at=now(), litter=step.litter, since=since, trouble=trouble))
@@ -134,16 +133,7 @@ def _loosen(stage: Stage, step: op.Operation) -> None:
 
 def _submit(stage: Stage, step: op.Submit) -> Outcome:
     ticket = stage.ticket(step.task, step.executor, "keywords" if step.keywords else "plain")
-    return _hand_in(stage, stage.executors[step.executor], step.future, ticket)
-
-
-def _hand_in(stage: Stage, executor: Any, name: str, ticket: puppet.Ticket) -> Outcome:  # noqa: ANN401 - a live one
-    args, keywords = puppet.arguments(ticket)
-    stage.task_of[name] = ticket.task
-    future = executor.submit(stage.play, ticket, *args, **keywords)
-    stage.futures[name] = future
-    stage.mark("accepted", ticket.task, 0)
-    return Submitted(is_future=isinstance(future, stage.blueprint.future))
+    return stage.hand_in(stage.executors[step.executor], step.future, ticket)
 
 
 def _cancel(stage: Stage, step: op.Cancel) -> Outcome:
@@ -201,6 +191,8 @@ def _callback(stage: Stage, step: op.AddCallback) -> Callable[..., None]:
         )
         if step.deed == "raise" and failure is not None:
             raise failure
+        if step.deed == "exit":
+            raise SystemExit(step.callback)
 
     return called
 
@@ -228,9 +220,9 @@ def _do_deed(stage: Stage, step: op.AddCallback, future: Any, executor: Any) -> 
             future.add_done_callback(_callback(stage, added))
         case "submit" if step.executor is not None and step.task is not None:
             ticket = stage.ticket(step.task, step.executor, "plain")
-            _hand_in(stage, executor, f"f.{step.callback}", ticket)
-        case "shutdown":
-            executor.shutdown(wait=False)
+            stage.hand_in(executor, f"f.{step.callback}", ticket)
+        case "shutdown" | "close":
+            executor.shutdown(wait=step.deed == "close")
         case _:
             pass
 
@@ -366,6 +358,12 @@ def _close(stage: Stage, step: op.Close) -> Outcome:
     if not hasattr(iterator, "close"):
         return Returned(value="no such method")
     iterator.close()
+    _expect_no_more(stage)
+    return NOTHING
+
+
+def _drop(stage: Stage, step: op.Drop) -> Outcome:
+    stage.drop_iterator(step.iterator)
     _expect_no_more(stage)
     return NOTHING
 
@@ -554,6 +552,7 @@ _ACTS: dict[type, Callable[[Stage, Any], Outcome]] = {
     op.Next: _next,
     op.Drain: _drain,
     op.Close: _close,
+    op.Drop: _drop,
     op.Shutdown: _shutdown,
     op.Enter: _enter,
     op.Leave: _leave,

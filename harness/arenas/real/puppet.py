@@ -27,7 +27,7 @@ PLAY = "play"  # the frame name by which a remote traceback is recognised
 class Ticket:
     """What a task needs to play its part; pickled into the worker."""
 
-    __slots__ = ("address", "argument", "call", "ending", "gates", "key", "run", "task")
+    __slots__ = ("address", "argument", "call", "ending", "errand", "gates", "key", "run", "task")
 
     def __init__(  # noqa: PLR0913 - all by keyword; a dataclass would cost the worker its import
         self,
@@ -40,6 +40,7 @@ class Ticket:
         call: str,
         address: str,
         key: str,
+        errand: str = "",
     ) -> None:
         """Keep the script of one task, how it is called, and the way back to the harness."""
         self.run = run
@@ -50,6 +51,7 @@ class Ticket:
         self.call = call
         self.address = address
         self.key = key
+        self.errand = errand
 
 
 class Parcel:
@@ -171,6 +173,9 @@ class Theatre(Protocol):
     def made(self, task: str, thing: object) -> None:
         """Remember the very object that a task returned or raised."""
 
+    def run_errand(self, task: str) -> None:
+        """Do what a task has to do at the executor that runs it."""
+
 
 continuation: tuple[int, Callable[[Callable[..., object]], None]] | None = None
 """What is done in the body of `harness.arenas.real.body` when it is imported, and in which process."""
@@ -218,6 +223,9 @@ class _Line:
     def made(self, task: str, thing: object) -> None:
         """Objects do not keep their identity across processes."""
 
+    def run_errand(self, task: str) -> None:
+        """There is no executor in a worker process."""
+
 
 def _way_home(ticket: Ticket) -> Theatre:
     if _theatre is not None and _theatre[0] == os.getpid():
@@ -243,6 +251,8 @@ def play(ticket: Ticket, /, *args: object, **kwargs: object) -> object:
         home.finished(ticket.task)
         _lines.line = None
         raise
+    if ticket.errand:
+        home.run_errand(ticket.task)
     kind, what, number = ticket.ending
     thing: object = GIFTS[what](ticket.task, number) if kind == "return" else None
     error = FAULTS[what](ticket.task) if kind == "raise" else None

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from harness.arenas.real import puppet, starvation
 from harness.arenas.real.ledger import Ledger
 from harness.arenas.real.recorder import now
-from harness.values.history import Finished, Started
-from harness.values.outcome import Raised, Returned
+from harness.values.history import Acted, Entered, Finished, Started
+from harness.values.outcome import Raised, Returned, Submitted
 from harness.values.program import Exit, Pool, Program, Raise, Return, Script, fresh_pools, initializers_of
 
 if TYPE_CHECKING:
@@ -119,9 +119,17 @@ class Stage:
 
     def forget(self, executor: str) -> None:
         """Let go of an executor, also in the frames that exceptions have kept."""
+        self._let_go_of_frames()
+        del self.executors[executor]
+
+    def drop_iterator(self, iterator: str) -> None:
+        """Let go of an iterator, also in the frames that exceptions have kept."""
+        self._let_go_of_frames()
+        del self.iterators[iterator]
+
+    def _let_go_of_frames(self) -> None:
         for error in self._errors:
             error.__traceback__ = None
-        del self.executors[executor]
 
     def drop_everything(self) -> list[weakref.ref[Any]]:
         """Let go of every live object; weak references to the executors remain."""
@@ -177,6 +185,35 @@ class Stage:
         """Remember the very object that a task returns or raises."""
         self._made[task] = thing
 
+    def run_errand(self, task: str) -> None:
+        """Do what a task has to do at its own executor, unless nobody has that any more."""
+        executor = self.executors.get(self.owner[task])
+        if executor is None:
+            return
+        self.recorder.write(Entered(at=now(), callback=task, future=""))
+        trouble = ""
+        try:
+            self._do_errand(self.scripts[task], executor)
+        except Exception as error:  # noqa: BLE001 - what fails is an observation
+            trouble = f"{type(error).__name__}: {error}"
+        self.recorder.write(Acted(at=now(), task=task, trouble=trouble))
+
+    def _do_errand(self, script: Script, executor: Any) -> None:  # noqa: ANN401 - a live one
+        if script.errand == "submit" and script.hands_in is not None:
+            ticket = self.ticket(script.hands_in, self.owner[script.task], "plain")
+            self.hand_in(executor, f"f.{script.task}", ticket)
+        elif script.errand in ("shutdown", "close"):
+            executor.shutdown(wait=script.errand == "close")
+
+    def hand_in(self, executor: Any, name: str, ticket: puppet.Ticket) -> Submitted:  # noqa: ANN401 - a live one
+        """Submit a task; its future gets a name. Called from any thread of this process."""
+        args, keywords = puppet.arguments(ticket)
+        self.task_of[name] = ticket.task
+        future = executor.submit(self.play, ticket, *args, **keywords)
+        self.futures[name] = future
+        self.mark("accepted", ticket.task, 0)
+        return Submitted(is_future=isinstance(future, self.blueprint.future))
+
     def mark(self, what: str, task: str, pid: int) -> None:
         """Note a task's step and wake the client; called from any thread."""
         self._marks.append((what, task, pid))
@@ -218,7 +255,7 @@ class Stage:
         self.owner[task] = executor
         return puppet.Ticket(
             run=self.run, task=task, gates=script.gates, ending=_ending(script), argument=script.argument,
-            call=call, address=self.address, key=self.key,
+            call=call, address=self.address, key=self.key, errand=script.errand,
         )  # fmt: skip
 
     def name_of(self, future: object) -> str:

@@ -148,6 +148,9 @@ class Worker:
     def made(self, task: str, thing: object) -> None:
         """Objects do not keep their identity across processes."""
 
+    def run_errand(self, task: str) -> None:
+        """There is no executor in a worker process."""
+
 
 class Handover:
     """Futures that one lane makes and another uses: the other waits until the call that makes it is over."""
