@@ -137,9 +137,16 @@ def _submit(stage: Stage, step: op.Submit) -> Outcome:
 
 
 def _cancel(stage: Stage, step: op.Cancel) -> Outcome:
-    answer = stage.futures[step.future].cancel()
-    if answer and step.future in stage.task_of:
-        stage.mark("cancelled", stage.task_of[step.future], 0)
+    future = stage.futures[step.future]
+    answer = False
+    try:
+        answer = future.cancel()
+    except SystemExit:  # of a callback: it is cancelled all the same
+        answer = future.cancelled()
+        raise
+    finally:
+        if answer and step.future in stage.task_of:
+            stage.mark("cancelled", stage.task_of[step.future], 0)
     return stage.describe(answer)
 
 
