@@ -15,9 +15,11 @@ from harness.generation.draw import draw
 from harness.generation.themes import themes_for
 from harness.judge.case import Case
 from harness.judge.judge import judge
+from harness.judge.leeway import left_a_callback
 from harness.judge.states import unexplained
 from harness.specs import load_rules
 from harness.values import operation as op
+from harness.values.rule import Level
 from tests.unit.story import NONE, YES, an_executor, ends, starts, story, submit
 
 if TYPE_CHECKING:
@@ -54,8 +56,10 @@ def test_the_model_explains_every_history_of_the_reference(arena: RealArena, nam
             if judgement.inconclusive:  # a busy machine, and nobody's fault
                 continue
             conclusive += 1
-            assert judgement.witnesses == (), program.to_json()
-            assert unexplained(Case(history, subject)) == (), program.to_json()
+            binding = [each for each in judgement.witnesses if rules[each.rule].level is not Level.MAY]
+            assert binding == [], program.to_json()
+            case = Case(history, subject)
+            assert left_a_callback(case) or unexplained(case) == (), program.to_json()
     assert conclusive > PROGRAMS[name]
 
 
