@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from reference_executor._interpreter_worker import call_here, call_packed, take_exception
+from reference_executor._messages import is_being_imported, pack_by_name
 from reference_executor._thread_pool import ThreadPoolExecutor
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def _ferry(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     """
     if getattr(fn, "__module__", None) != "__main__":
         try:
-            return call_packed, pickle.dumps((fn, args, kwargs))
+            call = fn, args, kwargs
+            return call_packed, pack_by_name(call) if is_being_imported(fn) else pickle.dumps(call)
         except Exception:  # noqa: BLE001 - pickling runs foreign code; the other way will tell what is wrong
             return call_here, fn, args, kwargs
     return call_here, fn, args, kwargs

@@ -132,6 +132,29 @@ if __name__ == "__main__":
     assert (done.stdout, done.stderr, done.returncode) == ("8 [0, 2, 4]\n", "", 0)
 
 
+@with_interpreters
+def test_a_pool_in_the_body_of_a_module(tmp_path: Path) -> None:
+    """EXIT-07: a function of the module that is being imported can be called in the pool."""
+    (tmp_path / "being_imported.py").write_text(
+        """
+import sys
+from reference_executor import InterpreterPoolExecutor
+def triple(n):
+    return 3 * n
+if hasattr(sys, "first"):
+    with InterpreterPoolExecutor(1) as pool:
+        answer = pool.submit(triple, 2).result(30)
+"""
+    )
+    lines = (
+        f"import sys; sys.path[:0] = {[str(Path(__file__).parents[2]), str(tmp_path)]!r}",
+        "sys.first = True; import being_imported; print(being_imported.answer)",
+    )
+    command = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own
+    assert (done.stdout, done.stderr, done.returncode) == ("6\n", "", 0)
+
+
 # What runs in the other interpreters, run here.
 
 
