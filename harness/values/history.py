@@ -126,7 +126,7 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logged:
-    """A record of the ``concurrent.futures`` logger."""
+    """A log record, of the ``concurrent.futures`` logger or another one."""
 
     at: int
     message: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import subprocess
 import sys
@@ -124,3 +125,12 @@ class ClaimsStrangers(ThreadPoolExecutor):
         """Take the numbers of strangers."""
         super().__init__(max_workers)
         self._processes = {os.getppid(): None, 0: None}
+
+
+class HasItsOwnLogger(ThreadPoolExecutor):
+    """Logs each call, to a logger that is not that of `concurrent.futures`."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Say so, and queue the call."""
+        logging.getLogger("elsewhere").error("submitted")
+        return super().submit(fn, *args, **kwargs)

@@ -329,6 +329,12 @@ def _raised_in_submit(arena: RealArena, name: str) -> str:
     return outcome.message
 
 
+def test_every_logger_is_heard(arena: RealArena) -> None:
+    """No sentence says which logger an executor must use: its own will do."""
+    history = _run(arena, ODDITIES + "HasItsOwnLogger", _program(SUBMIT_FREE, free=FREE))
+    assert _only(history, Logged).message == "submitted"
+
+
 def test_the_child_imports_the_standard_library_and_the_subject(arena: RealArena) -> None:
     """Neither Hypothesis nor pytest nor anything else foreign is loaded beside the subject."""
     plain = "import sys; print(*sys.modules)"

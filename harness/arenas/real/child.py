@@ -216,7 +216,7 @@ class _Remains:
 
 
 class _Listener(logging.Handler):
-    """Turns records of the ``concurrent.futures`` logger into events."""
+    """Turns log records into events."""
 
     def __init__(self, recorder: Recorder) -> None:
         super().__init__()
@@ -235,6 +235,10 @@ def _listen(recorder: Recorder) -> None:
     logger = logging.getLogger("concurrent.futures")
     logger.addHandler(_Listener(recorder))
     logger.propagate = False
+    others = logging.getLogger()  # an executor may have a logger of its own
+    others.addHandler(_Listener(recorder))
+    if logging.lastResort is not None:  # what it says still comes to stderr, where EXIT-02 sees it
+        others.addHandler(logging.lastResort)
 
     def hook(
         where: str,

@@ -209,9 +209,11 @@ class _Quiet:
     def __init__(self) -> None:
         self.listener = _Listener()
         self._logger = logging.getLogger("concurrent.futures")
+        self._others = logging.getLogger()  # an executor may have a logger of its own
         self._before = self._logger.propagate, gc.isenabled()
         self._logger.addHandler(self.listener)
         self._logger.propagate = False
+        self._others.addHandler(self.listener)
 
     def collect(self, generation: int) -> None:
         """Collect garbage of runs that are over: nobody is to blame for what finalisers say then.
@@ -228,13 +230,14 @@ class _Quiet:
         """Let everything be as it was."""
         self.collect(2)
         self._logger.removeHandler(self.listener)
+        self._others.removeHandler(self.listener)
         self._logger.propagate, collecting = self._before
         if collecting:
             gc.enable()
 
 
 class _Listener(logging.Handler):
-    """Records of the ``concurrent.futures`` logger become events of the run in progress."""
+    """Log records become events of the run in progress."""
 
     performance: play.Performance | None = None
 
