@@ -548,6 +548,46 @@ def task_of_the_module_waits_for_its_import(case: Case, witness: Witness) -> boo
     )
 
 
+def a_callback_left_a_thread_of_the_pool(case: Case, witness: Witness) -> bool:
+    """A callback raised `SystemExit` in a thread that is no client's, and the pool lacks a thread since."""
+    clients = {call.thread for call in case.calls}
+    exits = {
+        call.step.callback
+        for call in case.calls
+        if isinstance(call.step, op.AddCallback) and call.step.deed == "exit"
+    }
+    return witness.shape in ("hang", "idle", "left") and any(
+        event.callback in exits and event.thread not in clients for event in case.callbacks
+    )
+
+
+def a_callback_before_it_left(case: Case, witness: Witness) -> bool:
+    """The callback that is not called was added after one that raised `SystemExit`."""
+    return witness.shape == "skipped" and any(
+        isinstance(earlier.step, op.AddCallback)
+        and earlier.step.deed == "exit"
+        and earlier.step.future in witness.futures
+        and earlier.begin < call.begin
+        for call in _calls(case, witness)
+        for earlier in case.of(op.AddCallback)
+    )
+
+
+def a_thread_waited_for_itself(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A shutdown that waits was called in a thread of the pool, which cannot be joined there."""
+    return witness.shape == "RuntimeError: cannot join current thread"
+
+
+def iterator_was_never_advanced(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """The iterator was dropped before anybody had advanced it."""
+    return witness.shape == "never advanced"
+
+
+def the_whole_chunk_was_lost(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """Of the chunk with the item that raised nothing was delivered, and all before it."""
+    return witness.shape == "whole chunk"
+
+
 PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -598,6 +638,11 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         refused_for_want_of_a_thread,
         collected_when_modules_are_gone,
         task_of_the_module_waits_for_its_import,
+        a_callback_left_a_thread_of_the_pool,
+        a_callback_before_it_left,
+        a_thread_waited_for_itself,
+        iterator_was_never_advanced,
+        the_whole_chunk_was_lost,
     )
 }
 """The patterns by the names that `specs/deviations` uses."""
