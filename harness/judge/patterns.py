@@ -325,6 +325,12 @@ def an_idle_worker_was_interrupted(case: Case, witness: Witness) -> bool:
     return idle and any(isinstance(call.outcome, Raised) and call.outcome.breaks for call in calls)
 
 
+def an_interrupted_worker_left_twice(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """The manager died when it took leave a second time of a worker that had got SIGINT."""
+    interrupted = {str(case.struck(call)) for call in case.of(op.Interrupt)}
+    return any(event.error == "KeyError" and event.message in interrupted for event in case.uncaught)
+
+
 def a_suspended_worker_was_to_leave(case: Case, witness: Witness) -> bool:
     """A call with nothing to wait for was made when a pool was shut, and an idle worker of it suspended."""
     return any(
@@ -623,6 +629,7 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         an_interpreter_was_left_by_what_cannot_be_shown,
         waited_for_a_falsy_exception,
         an_idle_worker_was_interrupted,
+        an_interrupted_worker_left_twice,
         a_suspended_worker_was_to_leave,
         exception_refuses_to_be_asked,
         work_items_changed_under_the_manager,
