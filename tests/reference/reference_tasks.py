@@ -142,10 +142,21 @@ def ignore_sigterm(gate: Gate) -> int:
 
 
 def wait_for_interrupt(gate: Gate) -> NoReturn:
-    """Wait for SIGINT."""
-    gate.announce()
-    signal.pause()
-    raise AssertionError("signal.pause returned without an exception")
+    """Wait for SIGINT.
+
+    Not in `signal.pause`: a signal that comes just before that call would be waited for once more.
+    """
+    awake, asleep = os.pipe()
+    os.set_blocking(asleep, False)
+    before = signal.set_wakeup_fd(asleep)
+    try:
+        gate.announce()
+        os.read(awake, 1)
+        raise AssertionError("a signal came, and no exception with it")
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(awake)
+        os.close(asleep)
 
 
 class KeywordOnlyError(Exception):
