@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harness.model.progress import Progress, objection
+from harness.model.progress import Progress, objection, obstacle
 from harness.values import operation as op
 from harness.values.program import Ending, Errand, Exit, Lane, Pool, Program, Return, Script
 
@@ -69,8 +69,11 @@ class Composer:
         return self.lanes[self.lane]
 
     def add(self, step: op.Operation) -> bool:
-        """Append an operation, unless it might rightly wait for ever, or make one of another lane do so."""
-        if not self.progress.returns(step):
+        """Append an operation, unless it might rightly wait for ever, or make one of another lane do so.
+
+        Nor is one appended that needs what another would have made, which was not appended itself.
+        """
+        if obstacle(step, self.progress):
             return False
         self.steps.append(step)
         if len(self.lanes) > 1 and objection(self.program(), lanes=len(self.lanes)):

@@ -372,7 +372,7 @@ def objection(program: Program, *, lanes: int = 1) -> str:
         for number, lane in enumerate(program.lanes):
             while places[number] < len(lane.operations):
                 step = lane.operations[places[number]]
-                reasons[number] = _obstacle(step, known)
+                reasons[number] = obstacle(step, known)
                 if reasons[number]:
                     break
                 known.after(step)
@@ -385,7 +385,7 @@ def objection(program: Program, *, lanes: int = 1) -> str:
     return ""
 
 
-def _obstacle(step: op.Operation, known: Progress) -> str:
+def obstacle(step: op.Operation, known: Progress) -> str:
     """Why an operation, made now, is not sure to come back."""
     unknown = _unknown(step, known)
     if unknown:
