@@ -131,6 +131,11 @@ def _judge_place(
             tally.check("CB-04", in_time and at_home, text, call)
 
 
+def was_refused(trouble: str) -> bool:
+    """Whether what a submit raised is the answer of a pool that takes no more."""
+    return trouble.startswith(("RuntimeError", "BrokenProcessPool", "BrokenThreadPool"))
+
+
 def _judge_deed(
     case: Case,
     tally: Tally,
@@ -152,7 +157,7 @@ def _judge_deed(
             tally.check("CB-05", bool(case.logged), f"{step.callback} raised, and nothing was logged", call)
             _judge_survivors(case, tally, step, events[0], seen)
     for event in events:
-        refused = event.trouble.startswith(("RuntimeError", "BrokenProcessPool", "BrokenThreadPool"))
+        refused = was_refused(event.trouble)
         if step.deed in ("add", "submit", "shutdown"):
             fine = not event.trouble or (step.deed == "submit" and refused)
             tally.check("CB-08", fine, f"in {step.callback}, {step.deed} fails with {event.trouble}", call)

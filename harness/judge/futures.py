@@ -119,8 +119,8 @@ def _judge_timeout(case: Case, tally: Tally, track: Track, call: Call) -> None:
 
 def _may_be_the_signal(case: Case, track: Track, outcome: Outcome) -> bool:
     """Whether a read gives what a signal raises that struck a worker of the pool, perhaps as it ran this."""
-    error = outcome if isinstance(outcome, Raised) else getattr(outcome, "error", None)
-    interrupted = isinstance(error, Raised) and "KeyboardInterrupt" in error.bases
+    error = _error_of(outcome)
+    interrupted = error is not None and "KeyboardInterrupt" in error.bases
     return interrupted and case.interrupted[track.executor] < FOREVER
 
 

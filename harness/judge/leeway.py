@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.judge.callbacks import was_refused
 from harness.judge.case import FOREVER, Call, Case
 from harness.values import operation as op
 from harness.values.outcome import Raised
@@ -12,15 +13,13 @@ if TYPE_CHECKING:
     from harness.judge.tally import Tally
     from harness.values.program import Script
 
-_REFUSED = ("RuntimeError", "BrokenProcessPool", "BrokenThreadPool")
-
 
 def left_a_callback(case: Case) -> bool:
     """Whether a callback raised a `BaseException`: then only CB-11 is judged, for the rest is undefined."""
-    return bool(_exits(case))
+    return bool(exits(case))
 
 
-def _exits(case: Case) -> list[op.AddCallback]:
+def exits(case: Case) -> list[op.AddCallback]:
     """The callbacks that raised a `BaseException`."""
     called = {event.callback for event in case.entered}
     steps = (call.step for call in case.calls)
@@ -50,7 +49,7 @@ def judge_undefined(case: Case, tally: Tally) -> None:
         names = ", ".join((*left.threads, *left.processes)) or "something"
         tally.blame("CB-11", f"a callback raised SystemExit, and {names} is left behind", shape="left")
     called = {event.callback for event in case.callbacks}
-    for step in _exits(case):
+    for step in exits(case):
         _judge_others(case, tally, step, called)
 
 
@@ -89,7 +88,7 @@ def _judge_errand(case: Case, tally: Tally, script: Script, trouble: str) -> Non
     name, owner = script.task, case.owners.get(script.task, "")
     if script.errand == "submit":
         closing = case.shut_since(owner) < case.acted[name].at or case.deaths[owner] < FOREVER
-        fine = not trouble or (closing and trouble.startswith(_REFUSED))
+        fine = not trouble or (closing and was_refused(trouble))
         tally.check("SUB-07", fine, f"in {name}, submit fails with {trouble}", task=name)
     elif script.errand == "shutdown":
         text = f"in {name}, shutdown(wait=False) fails with {trouble}"

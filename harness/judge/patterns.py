@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.judge.case import FOREVER, Call, Case
 from harness.judge.endings import turn_of
+from harness.judge.leeway import exits
 from harness.values import operation as op
 from harness.values.outcome import Drained, Raised, Returned, Struck, Submitted
 from harness.values.program import FALSY, UNPICKLABLE, fresh_pools
@@ -557,13 +558,9 @@ def task_of_the_module_waits_for_its_import(case: Case, witness: Witness) -> boo
 def a_callback_left_a_thread_of_the_pool(case: Case, witness: Witness) -> bool:
     """A callback raised `SystemExit` in a thread that is no client's, and the pool lacks a thread since."""
     clients = {call.thread for call in case.calls}
-    exits = {
-        call.step.callback
-        for call in case.calls
-        if isinstance(call.step, op.AddCallback) and call.step.deed == "exit"
-    }
+    left = {step.callback for step in exits(case)}
     return witness.shape in ("hang", "idle", "left") and any(
-        event.callback in exits and event.thread not in clients for event in case.callbacks
+        event.callback in left and event.thread not in clients for event in case.callbacks
     )
 
 

@@ -92,14 +92,7 @@ def answers(state: State, question: Question, *, stops: bool = False) -> tuple[t
     """
     phase = state.phase
     if question == "cancel":
-        if phase is Phase.RUNNING and stops:
-            return ("yes", State(Phase.CANCELLED, state.body)), ("no", state)
-        pending = phase is Phase.PENDING
-        return (
-            ("yes", State(Phase.CANCELLED))
-            if pending
-            else ("yes" if phase is Phase.CANCELLED else "no", state),
-        )
+        return _cancel(state, stops=stops)
     if question in ("read", "read in time"):
         ended = {Phase.FINISHED: "outcome", Phase.CANCELLED: "cancelled", Phase.BROKEN: "broken"}.get(phase)
         if ended is not None:

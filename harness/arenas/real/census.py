@@ -47,16 +47,16 @@ def helpers() -> frozenset[int]:
 
 def _of_helpers(of_tracker: str, of_server: str) -> Iterator[int]:
     """An attribute of each resource tracker and fork server; some packages have copies of their own."""
-    for module, kind, holder, name in (
-        ("resource_tracker", "ResourceTracker", "_resource_tracker", of_tracker),
-        ("forkserver", "ForkServer", "_forkserver", of_server),
-    ):
-        for path, loaded in tuple(sys.modules.items()):
-            if path.rpartition(".")[2] == module:
-                helper = vars(loaded).get(holder)
-                number = getattr(helper, name, None) if type(helper).__name__ == kind else None
-                if isinstance(number, int):
-                    yield number
+    known = {
+        "resource_tracker": ("_resource_tracker", "ResourceTracker", of_tracker),
+        "forkserver": ("_forkserver", "ForkServer", of_server),
+    }
+    for path, module in tuple(sys.modules.items()):
+        holder, kind, name = known.get(path.rpartition(".")[2], ("", "", ""))
+        helper = vars(module).get(holder) if holder else None
+        number = getattr(helper, name, None) if type(helper).__name__ == kind else None
+        if isinstance(number, int):
+            yield number
 
 
 def descendants(pid: int) -> list[int]:

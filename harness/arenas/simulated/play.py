@@ -9,13 +9,12 @@ report directly.
 from __future__ import annotations
 
 import contextlib
-import gc
 import re
 import types
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from harness.arenas.simulated import kernel
+from harness.arenas.simulated import garbage, kernel
 from harness.arenas.simulated.backends import Over
 from harness.arenas.simulated.thread_layer import Primitive
 from harness.values.history import Answered, Called, Finished, Leftover, Logged, Started, Uncaught
@@ -218,7 +217,6 @@ class Performance:
         self._blueprint = stage_module.Blueprint(target)
         self._make_stage = stage_module.Stage
         self._stage: Any = None
-        self._collecting = False
         self._handover = Handover(program, k) if len(program.lanes) > 1 else None
         k.uncaught = self._uncaught
 
@@ -282,7 +280,7 @@ class Performance:
         k = self._kernel
         k.settle()
         if self._left_over() is not None:
-            self._collect()
+            garbage.collect()
             k.settle()
         for pause in _PAUSES:
             if self._left_over() is None:
@@ -293,14 +291,6 @@ class Performance:
         left = self._left_over()
         if left is not None:
             self.notebook.write(left)
-
-    def _collect(self) -> None:
-        """Collect garbage, that of earlier runs too: nobody is to blame for what finalisers say then."""
-        self._collecting = True
-        try:
-            gc.collect()
-        finally:
-            self._collecting = False
 
     def _left_over(self) -> Leftover | None:
         k = self._kernel
@@ -329,7 +319,7 @@ class Performance:
 
     def unraisable(self, args: Any) -> None:  # noqa: ANN401 - what `sys.unraisablehook` is given
         """An exception in a finaliser."""
-        if not isinstance(args.exc_value, Over) and not self._collecting:
+        if not isinstance(args.exc_value, Over):
             name, text = type(args.exc_value).__name__, plain(str(args.exc_value))
             self.notebook.write(Uncaught(at=now(), where="a finaliser", error=name, message=text[:200]))
 

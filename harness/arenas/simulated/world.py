@@ -19,6 +19,7 @@ from harness.arenas.simulated import (
     backends,
     contexts,
     facades,
+    garbage,
     identity,
     main_threads,
     play,
@@ -173,7 +174,7 @@ class World:
         """Collect garbage between runs only: a finaliser must not wake up in a later run."""
         self._runs += 1
         if self._runs % _RUNS_BETWEEN_COLLECTIONS == 0:
-            self._quiet.collect(1)
+            garbage.collect(1)
 
     def _restore(self) -> None:
         """Let the modules be as they were after the import."""
@@ -215,20 +216,9 @@ class _Quiet:
         self._logger.propagate = False
         self._others.addHandler(self.listener)
 
-    def collect(self, generation: int) -> None:
-        """Collect garbage of runs that are over: nobody is to blame for what finalisers say then.
-
-        A task that was killed leaves a frame in which a buffer is still in use, for example.
-        """
-        hook, sys.unraisablehook = sys.unraisablehook, lambda _unraisable: None
-        try:
-            gc.collect(generation)
-        finally:
-            sys.unraisablehook = hook
-
     def end(self) -> None:
         """Let everything be as it was."""
-        self.collect(2)
+        garbage.collect()
         self._logger.removeHandler(self.listener)
         self._others.removeHandler(self.listener)
         self._logger.propagate, collecting = self._before
