@@ -845,10 +845,21 @@ class DelegatingProcessCrew(Helped):
         if work is not None and not self._used:
             self._used = True
             self.pass_on(work)
-        elif self._used:
+        elif work is not None:
             self.come_and_take(work)
+        elif self._used:
+            self._close()
         else:
             self._pool.shutdown()
+
+    def _close(self) -> None:
+        try:
+            self.come_and_take(None)
+        except RuntimeError:
+            # The interpreter exits and starts no thread any more: the pool itself sends its processes home.
+            manager = self._pool._executor_manager_thread  # noqa: SLF001 - no public way to wait for it
+            self._helper = manager  # type: ignore[assignment] # the stubs take it for something else
+            self._pool.shutdown(wait=False)
 
     def pass_on(self, work: Work) -> None:
         """Give the work to the pool when it can begin with it at once."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+import concurrent.futures
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from itertools import islice
+from pathlib import Path
 
 import pytest
 
 from ci.benchmarks.real_calls import Performance
 from ci.benchmarks.time_to_failure import CONTROL, Ledger, Result, hunts, table
-from ci.replay_campaign import Bench, Campaign, Source, describe, make
+from ci.edited_sources import LINES, edits, lengthen
+from ci.edited_sources import replay as ask
+from ci.replay_campaign import Bench, Campaign, Case, Source, describe, make
 from tests.simulated.planted import PLANTS, THREADS, TOLD, Plant, Seen
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from ci.replay_campaign import Case
 
 BUDGET = 5.0
 
@@ -94,3 +94,31 @@ def test_a_replay_that_differs_is_seen(tmp_path: Path) -> None:
     differences = _differences(bench, [forged])
     assert differences
     assert all("another digest on" in each for each in differences)
+
+
+def _functions(source: str) -> dict[str, tuple[int, str | None]]:
+    """How many statements each function has, and its docstring."""
+    tree = ast.parse(source)
+    return {
+        f"{number} {each.name}": (len(each.body), ast.get_docstring(each))
+        for number, each in enumerate(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef))
+    }
+
+
+@pytest.mark.parametrize("file", ["_base.py", "thread.py", "process.py"])
+def test_a_longer_source_has_statements_more_and_nothing_less(file: str) -> None:
+    """Ten functions have one statement more, and all their docstrings."""
+    source = (Path(concurrent.futures.__file__ or "").parent / file).read_text()
+    before, after = _functions(source), _functions(lengthen(source))
+    assert sum(size for size, _ in after.values()) == sum(size for size, _ in before.values()) + LINES
+    assert sum(after[name][0] > before[name][0] for name in before) == LINES
+    assert [text for _, text in after.values()] == [text for _, text in before.values()]
+
+
+def test_a_token_finds_what_was_kept_and_not_what_was_mended(tmp_path: Path) -> None:
+    """The command says "not found" on the mended copy, and breaks the rule again on the longer one."""
+    (edit,) = islice(edits(tmp_path, 1, 0), 1)
+    code, answer = ask(edit.token, edit.mended, tmp_path)
+    assert (code, "not found in" in answer) == (0, True), answer
+    code, answer = ask(edit.token, edit.longer, tmp_path)
+    assert (code, " broke " in answer) == (1, True), answer
