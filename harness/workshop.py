@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 BAD_INPUT = (UsageError, SubjectError, SpecsError)
 _LEAST_SHARE = 1.0  # seconds that an item gets even if earlier ones used the budget up
 _LARGEST_SEED = 1 << 64
+_SMALLER = 3  # small programs get such a part of the schedules: another program finds more than they do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,10 +283,13 @@ class Workshop:
         return RealTrial(self._venues.real, subject, self.patience)
 
     def _simulated_trial(self, subject: Subject, *, fine: bool = False) -> SimulatedTrial:
-        """The simulated arena; at its finest granularity for what is small, unless another was asked for."""
+        """The simulated arena; what is small gets its finest granularity, unless another was asked for."""
         steered = self._venues.steered if self._confirms else None
-        finest = fine and not option(self._config, "executor-granularity")
-        plan = replace(self._plan, granularity="access") if finest else self._plan
+        plan = self._plan
+        if fine and not option(self._config, "executor-granularity"):
+            plan = replace(plan, granularity="access")
+        if fine and not option(self._config, "executor-schedules"):
+            plan = replace(plan, schedules=-(-plan.schedules // _SMALLER))
         return SimulatedTrial(self._venues.simulated, subject, plan, steered)
 
     def _comparing(self, subject: Subject) -> Peers:

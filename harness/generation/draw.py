@@ -15,7 +15,7 @@ from hypothesis.errors import HypothesisException
 from hypothesis.stateful import run_state_machine_as_test
 
 from harness.generation.surroundings import without_surroundings
-from harness.generation.themes import SMALL, THEMES
+from harness.generation.themes import ALIKE, SMALL, THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from harness.generation.composer import Shape
     from harness.generation.machines import ProgramMachine
+    from harness.values.operation import Operation
     from harness.values.program import Program
 
 STEPS = 14  # operations drawn for one program, at most
@@ -51,7 +52,7 @@ class Enough(BaseException):
 def draw(theme: str, shape: Shape, number: int, count: int) -> tuple[Program, ...]:
     """Draw at most `count` distinct programs of a theme; `number` is the seed."""
     found: dict[str, Program] = {}
-    name = _gist if theme in SMALL else _digest
+    name = _gist if theme in ALIKE else _digest
     machine = _machine(theme, shape, lambda program: found.setdefault(name(program), program))
     drawn = settings(_BASE, max_examples=_examples(theme, count))
     with without_surroundings():
@@ -68,8 +69,13 @@ def _gist(program: Program) -> str:
 
     Hypothesis draws many variations of what it drew before.
     """
-    kinds = (sorted({type(step).__name__ for step in lane.operations}) for lane in program.lanes)
+    kinds = (sorted(set(map(_kind, lane.operations))) for lane in program.lanes)
     return "; ".join(" ".join(each) for each in kinds)
+
+
+def _kind(step: Operation) -> str:
+    """What an operation is; to wait for the first is another thing than to wait for all."""
+    return type(step).__name__ + getattr(step, "return_when", "")
 
 
 def _examples(theme: str, count: int) -> int:

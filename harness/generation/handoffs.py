@@ -7,7 +7,7 @@ one client and waited for by another, and nothing else goes on: as in `pairs`, t
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
@@ -17,7 +17,16 @@ from harness.generation.machines import OFTEN_FALSE, WHICH, ProgramMachine, pick
 from harness.values import operation as op
 from harness.values.program import Pool, Return
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+T = TypeVar("T")
+
 _MOST: Final = 9  # operations in a program
+_CORES: Final = 1 << 24  # of larger numbers Hypothesis prefers the small ones
+_SCATTER: Final = 0x9E3779B97F4A7C15  # a factor that makes neighbours differ in all their digits
+_LANES: Final = ((1, 1), (2, 1), (1, 1), (1, 2), (2, 1))  # who ends futures, and who waits
+_COUNTS: Final = (2, 1, 2, 3, 2)  # of futures
 # How a future is ended: see `Handoffs.end`.
 _FAILURES: Final = 2  # so many ways with an exception
 _UNNOTICED: Final = 4  # by a cancel that no claim comes across
@@ -29,46 +38,47 @@ _FIRST_EXCEPTION: Final = 2
 _ITERATE: Final = 3
 _READ: Final = 4
 _WAYS: Final = 6
+_HOWS: Final = 20  # evenly folded onto the ways to end a future
 
 
 class Handoffs(ProgramMachine):
     """Bare futures: who ends them, and who waits for them."""
 
     @initialize(
-        bare=st.sampled_from([2, 1, 2, 3, 2]),
-        enders=st.sampled_from([1, 2]),
-        ends=st.tuples(WHICH, WHICH, WHICH),
-        way=st.sampled_from(range(_WAYS)),
-        decisive=st.sampled_from([0, 0, 1]),
-        more=OFTEN_FALSE,
+        core=st.sampled_from(range(_CORES)), plain=st.sampled_from([True, True, True, False]), more=WHICH
     )
-    def begin(  # noqa: PLR0913, PLR0917 - the dimensions of a beginning
-        self,
-        bare: int,
-        enders: int,
-        ends: tuple[int, ...],
-        way: int,
-        decisive: int,
-        more: bool,  # noqa: FBT001 - drawn by Hypothesis
-    ) -> None:
-        """Make the futures; end in one lane or two what a waiter in another waits for, and no more."""
+    def begin(self, core: int, plain: bool, more: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Make the futures; end in one lane or two what others wait for, and no more.
+
+        All of that follows from one number: where each choice is drawn by itself, Hypothesis draws many
+        variations of what it drew before. A `plain` program stays as it begins, one in four grows.
+        """
+        choose = _Choices(core)
+        enders, waiters = choose.one_of(_LANES)
         composer = self.composer
         composer.pools = [Pool(workers=1)]
-        composer.lanes = [[] for _ in range(min(enders + 1, self.shape.lanes))]
+        composer.lanes = [[] for _ in range(min(enders + waiters, self.shape.lanes))]
+        enders = min(enders, len(composer.lanes) - 1)
         composer.submit("e0", composer.task(gated=False, ending=Return()))
         self.marks = 0
-        self.bare = [f"b{number}" for number in range(bare)]
+        self.plain = plain
+        self.bare = [f"b{number}" for number in range(choose.one_of(_COUNTS))]
+        way, decisive = choose.one_of(range(_WAYS)), choose.one_of((0, 0, 1))
+        # Whoever makes them is there first: mostly those who wait.
+        composer.lane = choose.one_of((-1, -1, 0)) % len(composer.lanes)
         for name in self.bare:
             composer.add(op.Fresh(future=name, like="f0"))
         for place, name in enumerate(self.bare):
-            composer.lane = place % (len(composer.lanes) - 1)
-            self.end(
-                name, _decided(way, ends[place]) if place == decisive % bare else _other(way, ends[place])
-            )
-        composer.lane = len(composer.lanes) - 1
-        self.wait_for(tuple(self.bare), way, hurried=False)
-        if more:
-            self.wait_for(tuple(self.bare), ends[0], hurried=False)
+            composer.lane = place % enders
+            how = choose.one_of(range(_HOWS))
+            is_decisive = place == decisive % len(self.bare)
+            self.end(name, _decided(way, how) if is_decisive else _other(way, how))
+        for lane in range(enders, len(composer.lanes)):
+            composer.lane = lane
+            self.wait_for(tuple(self.bare), way, hurried=False)
+            way = choose.one_of((way, way, choose.one_of(range(_WAYS))))
+        if not plain:
+            self.wait_for(tuple(self.bare), more, hurried=False)
 
     def room(self) -> bool:
         """Whether a task fits in: none, this is not about the executor."""
@@ -107,8 +117,8 @@ class Handoffs(ProgramMachine):
             composer.add(op.Next(iterator=name))
 
     def small(self) -> bool:
-        """Whether another operation fits in."""
-        return sum(map(len, self.composer.lanes)) < _MOST
+        """Whether another operation fits in, and is wanted."""
+        return not self.plain and sum(map(len, self.composer.lanes)) < _MOST
 
     def is_complete(self) -> bool:
         """Whether somebody waits while somebody else goes on."""
@@ -134,6 +144,19 @@ class Handoffs(ProgramMachine):
         """Add a done callback."""
         self.composer.lane = lane % len(self.composer.lanes)
         self.composer.add_callback(pick(self.bare, which), "record")
+
+
+class _Choices:
+    """Choices that follow from one number, each evenly."""
+
+    def __init__(self, number: int) -> None:
+        """Begin with a number; those near it lead to other choices."""
+        self._rest = number * _SCATTER % (1 << 64)
+
+    def one_of(self, options: Sequence[T]) -> T:
+        """The next choice."""
+        self._rest, place = divmod(self._rest, len(options))
+        return options[place]
 
 
 def _decided(way: int, how: int) -> int:

@@ -42,6 +42,9 @@ LATER: Final[frozenset[str]] = frozenset(
 SMALL: Final[frozenset[str]] = frozenset({"handoffs", "pairs"})
 """The themes of programs so small that they can be interrupted nearly everywhere."""
 
+ALIKE: Final[frozenset[str]] = frozenset({"pairs"})
+"""Those of which Hypothesis draws many that differ in an order or a number only: one of each will do."""
+
 
 def themes_for(shape: Shape, *, later: bool = True) -> list[str]:
     """The themes that make sense for a subject, with or without the `LATER` ones."""

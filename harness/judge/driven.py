@@ -176,18 +176,26 @@ class _Explainer:
         asked = self.questions[call.index]
         place = max(place for _, pending in self.now for index, place in pending if index == call.index)
         stuck = {state for state, pending in self.now if (call.index, place) in pending}
-        phase = max(stuck).phase
+        phase = self._phase_of(call, stuck)
         rule = next(self._raced(call), "") or self._rule(call, asked[place], phase)
         possible = ", ".join(sorted({state.phase for state in stuck}))
         text = f"{self.name} can only be {possible} here"
         setters = [self.case.calls_by_index[state.by] for state in stuck if state.by >= 0]
         self.tally.blame(rule, text, *setters[:1], call, future=self.name)
 
+    @staticmethod
+    def _phase_of(call: Call, possible: set[State]) -> Phase:
+        """The phase that names the rule: a read without a timeout has to wait for one that is an end."""
+        over = {state for state in possible if state.phase in (Phase.CANCELLED, Phase.FINISHED)}
+        unhurried = isinstance(call.step, op.Result | op.Error) and call.step.timeout is None
+        return max(over if over and unhurried else possible).phase
+
     def _rule(self, call: Call, asked: Question, phase: Phase) -> str:
         if asked.kind == "repr":
             return "FUT-16"
         if asked.kind == "read" and phase in (Phase.PENDING, Phase.RUNNING):
-            return "RES-05" if (getattr(call.step, "timeout", None) or 0) > 0 else "RES-07"
+            timeout = getattr(call.step, "timeout", None)
+            return "RES-05" if timeout is None or timeout > 0 else "RES-07"
         if asked.kind == "read" and any(gives(each, call) for each in self._refused()):
             return "FUT-12"
         return _RULES[asked.kind, phase]

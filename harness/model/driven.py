@@ -103,10 +103,17 @@ class Driven:
     over: set[str] = field(default_factory=set)
 
     def foresee(self, program: Program) -> None:
-        """Count with every call that some lane makes: it may have been faster."""
+        """Count with every call that some lane makes: it may have been faster.
+
+        Not with a claim behind a cancel in the same lane: that cannot come before it.
+        """
         for lane in program.lanes:
+            withdrawn: set[str] = set()
             for step in lane.operations:
-                self._count(step)
+                if isinstance(step, op.Cancel):
+                    withdrawn.add(step.future)
+                if not (isinstance(step, op.Claim) and step.future in withdrawn):
+                    self._count(step)
 
     def _count(self, step: op.Operation) -> None:
         match step:

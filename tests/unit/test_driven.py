@@ -209,6 +209,20 @@ def test_a_claim_of_another_lane_may_come_first() -> None:
     assert "wait for ever" in objection(program, lanes=2)
 
 
+def test_a_claim_behind_a_cancel_does_not_come_first() -> None:
+    """Whoever waits in another lane is told: the claim can only come across what was cancelled before."""
+    made = op.Submit(executor="e0", future="f0", task="t0"), op.Fresh(future="b", like="f0")
+    lanes = Lane(operations=(*made, CANCEL, CLAIM)), Lane(operations=(op.Wait(futures=("b",)),))
+    program = Program(tasks=(Script(task="t0"),), lanes=lanes)
+    assert objection(program, lanes=2) == ""
+
+
+def test_a_read_that_was_to_wait_is_told_of_the_cancel() -> None:
+    """Without a timeout there is no TimeoutError, whether the cancel came before or meanwhile."""
+    assert raced(CANCEL, READ, YES, LATE) == {"RES-04"}
+    assert raced(CANCEL, READ, YES, CANCELLED) == set()
+
+
 def test_a_race_is_reduced_in_all_its_lanes() -> None:
     """What a lane does to the future of another is kept, as long as that one makes it."""
     made = op.Submit(executor="e0", future="f0", task="t0"), op.Fresh(future="b", like="f0")

@@ -54,6 +54,19 @@ def test_most_programs_hand_something_over() -> None:
     assert set().union(*handed) == set(_WAITS)
 
 
+def test_handoffs_differ() -> None:
+    """Of sixty programs most go their own way: who ends what how, who waits for what, who makes it."""
+    programs = draw("handoffs", _SHAPE, 7, 60)
+    ways = {
+        " | ".join(
+            " ".join(type(step).__name__ + getattr(step, "return_when", "") for step in lane.operations)
+            for lane in program.lanes
+        )
+        for program in programs
+    }
+    assert len(ways) > len(programs) // 2
+
+
 @pytest.mark.parametrize("when", ["FIRST_COMPLETED", "FIRST_EXCEPTION"])
 def test_who_waits_for_the_first_may_not_wait_for_the_rest(when: op.ReturnWhen) -> None:
     """A `wait` for the first is drawn beside a future that nobody ends: to wait for all is to hang."""
