@@ -28,6 +28,7 @@ from harness.judge.excuse import excuse  # noqa: E402 - the same
 from harness.judge.judge import judge  # noqa: E402 - the same
 from harness.specs import load_deviations, load_rules  # noqa: E402 - the same
 from tests.safe.executors import SAFE, Safe  # noqa: E402 - the same
+from tests.safe.programs import fits  # noqa: E402 - the same
 
 if TYPE_CHECKING:
     from harness.values.subject import Subject
@@ -48,7 +49,7 @@ def alarms(
     """Run one draw; how many programs ran, what was wrongly accused, and how many runs proved nothing."""
     rules, deviations = load_rules(), load_deviations()
     found, inconclusive = [], 0
-    programs = draw(theme, shape_of(subject), seed, count)
+    programs = [each for each in draw(theme, shape_of(subject), seed, count) if fits(each, subject.target)]
     for program in programs:
         history = arena.run(subject, program, Patience())
         judgement = judge(history, subject, rules)

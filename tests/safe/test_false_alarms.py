@@ -17,6 +17,7 @@ from harness.judge.judge import judge
 from harness.specs import load_deviations, load_rules
 from harness.values.rule import Level
 from tests.safe.executors import SAFE, Safe
+from tests.safe.programs import fits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +47,8 @@ def accusations(arena: RealArena, subject: Subject) -> list[str]:
     found = []
     for theme in themes_for(shape_of(subject)):
         for program in draw(theme, shape_of(subject), SEED, COSTLY.get(theme, PROGRAMS[subject.kind])):
+            if not fits(program, subject.target):
+                continue
             history = arena.run(subject, program, Patience())
             witnesses = judge(history, subject, rules).witnesses
             for witness, known in excuse(witnesses, history, subject, load_deviations()):
