@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from harness.generation.beginnings import Beginnings
+from harness.generation.deadlines import Deadlines
 from harness.generation.endings import Endings
 from harness.generation.futures import Futures
 from harness.generation.handoffs import Handoffs
@@ -31,12 +32,11 @@ THEMES: dict[str, type[ProgramMachine]] = {
     "payloads": Payloads,
     "signals": Signals,
     "leeway": Leeway,
+    "deadlines": Deadlines,
 }
 """The themes by name, in the order in which they run."""
 
-LATER: Final[frozenset[str]] = frozenset(
-    {"endings", "beginnings", "futures", "handoffs", "pairs", "payloads", "signals", "leeway"}
-)
+LATER: Final[frozenset[str]] = frozenset(THEMES) - {"lifecycle", "waiting", "map", "death", "lanes"}
 """The themes that a quick run has no time for."""
 
 SMALL: Final[frozenset[str]] = frozenset({"handoffs", "pairs"})
@@ -50,6 +50,7 @@ def themes_for(shape: Shape, *, later: bool = True) -> list[str]:
     """The themes that make sense for a subject, with or without the `LATER` ones."""
     fitting = (
         ("death", shape.dies),
+        ("deadlines", shape.lanes > 1),
         ("lanes", shape.lanes > 1),
         ("endings", shape.leaves),
         ("handoffs", shape.lanes > 1),

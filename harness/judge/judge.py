@@ -11,6 +11,7 @@ from harness.judge.deaths import judge_deaths
 from harness.judge.driven import judge_driven
 from harness.judge.endings import judge_endings
 from harness.judge.futures import judge_exclusion, judge_executions, judge_outcomes
+from harness.judge.lateness import judge_lateness
 from harness.judge.leeway import judge_from_within, judge_undefined, left_a_callback
 from harness.judge.life import judge_remains, judge_survival
 from harness.judge.mapping import judge_maps
@@ -48,6 +49,7 @@ _FAMILIES = (
     judge_callbacks,
     judge_waiting,
     judge_maps,
+    judge_lateness,
     judge_submits,
     judge_order,
     judge_starts,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from harness.judge.case import FOREVER, Call, Case
 from harness.judge.deaths import manner_of_death
 from harness.judge.endings import hang_rule
+from harness.judge.lateness import promise_of
 from harness.judge.leeway import WITHIN
 from harness.judge.pickling import RULES
 from harness.values import operation as op
@@ -84,6 +85,8 @@ def _hang_rule(case: Case, stuck: Call) -> tuple[str, str]:  # noqa: PLR0911 - o
             return _hanging_read(case, stuck, name)
         case op.Result(future=name) | op.Error(future=name) if name in case.bare:
             return _hanging_reader(case, stuck, name)
+        case op.Wait() | op.Drain() | op.Next() if promise := promise_of(case, stuck):
+            return promise.rule, "late"
         case op.Wait() | op.Drain() | op.Next() if rule := _short_of_workers(case):
             return rule, ""
         case op.Wait() as step:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.judge.case import FOREVER, Call, Case
 from harness.judge.endings import turn_of
+from harness.judge.lateness import TOLERANCE
 from harness.judge.leeway import exits
 from harness.values import operation as op
 from harness.values.outcome import Drained, Raised, Returned, Struck, Submitted
@@ -25,6 +26,7 @@ _CLOSED = ("OSError", "handle is closed")  # what the manager of a process pool 
 _TAKEN_AWAY = tuple(f"'NoneType' object has no attribute '{name}'" for name in ("join", "close", "wakeup"))
 _UNDECIDED = "this exception is neither true nor false"
 _CRASHED = -11  # the status of a process that died of a segmentation fault
+_SECOND = 1_000_000_000
 _PIPE = 1 << 16  # bytes a pipe holds: a larger result is written in several pieces
 
 
@@ -46,6 +48,8 @@ def _missed(case: Case, witness: Witness) -> tuple[str, ...]:
 
 def missed_future_was_cancelled_unnoticed(case: Case, witness: Witness) -> bool:
     """Every future that was missed is cancelled, and no worker has taken its work item up since."""
+    if witness.shape == "late":
+        return False
     names = _missed(case, witness)
     cancelled = [
         name
@@ -83,6 +87,8 @@ def _taken_up(case: Case, executor: str) -> bool:
 
 def missed_future_was_cancelled_by_a_shutdown(case: Case, witness: Witness) -> bool:
     """Every future that was missed was queued when a shutdown with `cancel_futures` began."""
+    if witness.shape == "late":
+        return False
     names = _missed(case, witness)
     mine = [name for name in names if name in case.tracks and not case.tracks[name].task.starts]
     return any(case.cancelling_since(case.tracks[name].executor) < FOREVER for name in mine)
@@ -581,6 +587,17 @@ def a_thread_waited_for_itself(case: Case, witness: Witness) -> bool:  # noqa: A
     return witness.shape == "RuntimeError: cannot join current thread"
 
 
+def its_time_began_with_its_first_step(case: Case, witness: Witness) -> bool:
+    """An iterator is late by its call, and in time if it counts from its first step."""
+    calls = _calls(case, witness)
+    made = next((call for call in calls if isinstance(call.step, op.AsCompleted)), None)
+    if witness.shape != "late" or made is None or not isinstance(made.step, op.AsCompleted):
+        return False
+    first = min((call.begin for call in case.steps_of(made.step.iterator)), default=FOREVER)
+    patience = int((made.step.timeout or 0) * _SECOND) + TOLERANCE
+    return made.end < first and max(call.end for call in calls) < first + patience
+
+
 def iterator_was_never_advanced(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
     """The iterator was dropped before anybody had advanced it."""
     return witness.shape == "never advanced"
@@ -645,6 +662,7 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         a_callback_left_a_thread_of_the_pool,
         a_callback_before_it_left,
         a_thread_waited_for_itself,
+        its_time_began_with_its_first_step,
         iterator_was_never_advanced,
         the_whole_chunk_was_lost,
     )

@@ -204,11 +204,16 @@ Event: TypeAlias = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """A program and what was observed when it ran, in the order of the stamps."""
+    """A program and what was observed when it ran, in the order of the stamps.
+
+    In an `exact` one time passed for those who waited only when nobody else could go on: whoever comes late
+    has waited too long. Only a simulated world can tell.
+    """
 
     program: Program
     client: int = 0
     events: tuple[Event, ...] = ()
+    exact: bool = False
 
     def to_json(self) -> str:
         """One line of text; the same history always gives the same text."""

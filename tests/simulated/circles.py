@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 _LONG = 1 << 40
@@ -195,3 +195,44 @@ class Backs(_Thoughtful):
                 if another.acquire(blocking=False):
                     another.release()
                     return
+
+
+class _Overlooking(Future[Any]):
+    """Reads the clock again and again, and does nothing about it."""
+
+    def result(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - as in the base class
+        """Wait for as long as it takes."""
+        end = time.monotonic() + (timeout or 0)
+        self.left = 0.0
+        while not self.done():
+            self.left = end - time.monotonic()
+        return super().result()
+
+
+class _Glancing(Future[Any]):
+    """Looks four times a second whether there is anything new."""
+
+    def result(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - as in the base class
+        """Wait, but not for much longer than that."""
+        end = time.monotonic() + (timeout or 0)
+        while not self.done() and time.monotonic() < end:
+            time.sleep(0.25)
+        return super().result(timeout=0)
+
+
+class OverlooksTimeouts(ThreadPoolExecutor):
+    """Its futures do not come back at a timeout."""
+
+    kind: type[Future[Any]] = _Overlooking
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401 - handed on
+        """As the base class, with another kind of future."""
+        future: Future[Any] = super().submit(*args, **kwargs)
+        future.__class__ = self.kind
+        return future
+
+
+class LooksNowAndThen(OverlooksTimeouts):
+    """Its futures come back a little later than they should."""
+
+    kind = _Glancing

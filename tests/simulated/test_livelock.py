@@ -32,14 +32,32 @@ PROGRAM: Final = Program(
         ),
     ),
 )
+HURRIED: Final = Program(
+    pools=(Pool(workers=1),),
+    tasks=(Script(task="t0", gates=("g0",)),),
+    lanes=(
+        Lane(
+            operations=(
+                op.Submit(executor="e0", future="f0", task="t0"), op.Result(future="f0", timeout=2.0),
+            )
+        ),
+    ),
+)  # fmt: skip
 _LIMIT: Final = 3_000  # steps: enough for one overtime
 
 
-def _run(name: str, strategy: Strategy, *, backend: str = "greenlets", limit: int = _LIMIT) -> Run:
+def _run(
+    name: str,
+    strategy: Strategy,
+    *,
+    backend: str = "greenlets",
+    limit: int = _LIMIT,
+    program: Program = PROGRAM,
+) -> Run:
     made = backends.Threads if backend == "threads" else backends.best
     world = World(f"tests.simulated.circles:{name}", backend=made)
     strategy.begin(0)
-    run = world.run(PROGRAM, strategy, limit=limit)
+    run = world.run(program, strategy, limit=limit)
     strategy.end(len(run.trace.log), len(run.trace.went))
     world.close()
     return run
@@ -101,6 +119,45 @@ def test_whoever_waits_for_a_time_is_given_it(name: str) -> None:
     run = _run(name, Sticky(), limit=20_000)
     assert run.ending == "done"
     assert _judged(run).witnesses == ()
+
+
+def test_whoever_goes_on_long_after_a_timeout_is_found_out() -> None:
+    """Though its state is a new one each time that time passes."""
+    run = _run("OverlooksTimeouts", Sticky(), limit=20_000, program=HURRIED)
+    assert (run.ending, run.detail) == ("livelock", "the timeout of main was over long ago")
+    (witness,) = _judged(run).witnesses
+    assert witness.rule == "RES-05"
+
+
+def test_whoever_looks_at_the_clock_now_and_then_is_not_late() -> None:
+    """A quarter of a second is no matter, although the run was exact: nobody else had anything to do."""
+    run = _run("LooksNowAndThen", Sticky(), limit=20_000, program=HURRIED)
+    assert run.ending == "done"
+    assert run.history.exact
+    assert _judged(run).witnesses == ()
+
+
+class _Hasty:
+    """Lets time pass whenever it can."""
+
+    name = "hasty"
+
+    def begin(self, seed: int) -> None:
+        """Nothing is drawn."""
+
+    def choose(self, ready: Sequence[A], current: A | None) -> A:  # noqa: ARG002 - nobody else has a say
+        """The clock, where it can tick, or the client."""
+        return ready[0]
+
+    def end(self, steps: int, choices: int) -> None:
+        """Nothing is learned."""
+
+
+def test_where_time_was_hurried_nobody_is_late() -> None:
+    """Then whoever is late may have been kept from going on."""
+    run = _run("LooksNowAndThen", _Hasty(), limit=20_000, program=HURRIED)
+    assert run.ending == "done"
+    assert not run.history.exact
 
 
 class _OutOfStep:

@@ -169,7 +169,7 @@ class SimulatedArena:
 def _observation(program: Program, message: _Message) -> Observation:
     events = tuple(decode_union(Event, each) for each in message["events"])
     return Observation(
-        history=History(program=program, client=message["client"], events=events),
+        history=History(program=program, client=message["client"], events=events, exact=message["exact"]),
         course=decode(Course, message["course"]),
         doubt=message["doubt"],
         steps=tuple(decode(Step, each) for each in message.get("steps", ())),

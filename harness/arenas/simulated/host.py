@@ -78,7 +78,7 @@ class Tally:
 
     def shows_new(self, run: Run) -> bool:
         """Whether no run before showed the same history, the stamps aside."""
-        history = fingerprint(run.events)
+        history = hash((fingerprint(run.events), run.exact))
         if history in self.histories:
             return False
         self.histories.add(history)
@@ -230,8 +230,8 @@ def _seen(run: Run, world: World, plan: Plan, strategy: str, diverged: str) -> d
         digest=hashlib.sha256(text.encode()).hexdigest()[:16], strategy=strategy,
     )  # fmt: skip
     message: dict[str, object] = {
-        "do": "seen", "client": run.client, "events": history["events"], "course": encode(course),
-        "doubt": diverged,
+        "do": "seen", "client": run.client, "events": history["events"], "exact": run.exact,
+        "course": encode(course), "doubt": diverged,
     }  # fmt: skip
     if plan.steps:
         beyond = beyond_a_gil(run.trace.schedule(), world.points)

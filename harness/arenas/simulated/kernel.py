@@ -62,6 +62,7 @@ class Clock:
     def act(self, kernel: Kernel) -> None:
         """Move time past the next deadline, and wake whom it concerns."""
         timers = kernel.timers
+        kernel.hasty = kernel.hasty or not all(actor.passive for actor in kernel.ready)
         now = max(kernel.now, min(timers.values()) + OVERSHOOT)
         kernel.now = now
         for task in [task for task, deadline in timers.items() if deadline <= now]:
@@ -143,6 +144,7 @@ class Kernel:
         self.backend = backend
         self.limit = limit
         self.now = 0
+        self.hasty = False  # time has passed for those who wait while others could go on
         self.ready: list[Actor] = []
         self.timers: dict[Task, int] = {}
         self.tasks: list[Task] = []
@@ -354,8 +356,10 @@ class Kernel:
         steps = len(self.log)
         quiet = self.stamps == self._stamps_seen
         if self._overtime is not None:
-            if quiet and not self._overtime.watch(self.current, steps, self._actors):
-                self.now += self._overtime.leap(steps)
+            if quiet and not self._overtime.watch(self.current, steps, self._actors, self.now):
+                passing = self._overtime.leap(steps)
+                self.now += passing
+                self.hasty = self.hasty or passing > 0
                 return
             self._end_overtime(self._overtime, quiet=quiet)
         elif steps > self.limit:
@@ -372,7 +376,9 @@ class Kernel:
         """There was an event, or it can be told that there will be none, or it cannot be told."""
         if quiet and overtime.in_circles(len(self.log)):
             self.outcome.blocked = describe_livelock(self.tasks, overtime.circling, self.backend)
-            self.stop("livelock", f"nothing new in {CALM} steps in which everybody had turns")
+            late = ", ".join(task.role for task in overtime.overdue)
+            calm = f"nothing new in {CALM} steps in which everybody had turns"
+            self.stop("livelock", f"the timeout of {late} was over long ago" if late else calm)
         if quiet:
             self._quiet *= 4  # look less often
         self._overtime = None
@@ -454,6 +460,7 @@ class Kernel:
         self._glances += 1
         if self._glances > _GLANCES and not self.over:
             self.now += STEP << min(self._glances, _FASTEST)
+            self.hasty = True
             self.current.spins += 1
             self.point("try", 0)
         self._glanced_at = len(self.log)

@@ -4,7 +4,9 @@ After a thousand steps without an event a run goes into overtime: the strategy i
 go on gets turns at random (in the same way each time), pending kills strike at once, and time passes as often
 as anybody acts. An unlucky order does not last under such a schedule. Meanwhile the state of each task is
 noted at each of its steps: where it stands in the subject's code, and what its variables hold, some levels
-deep. Times are left out of that; instead, years pass now and then, so that nobody waits for a time in vain.
+deep. Times are left out of that; instead, a minute passes now and then, and then years, so that nobody waits
+for a time in vain. Whoever takes hundreds of steps in a call whose timeout was over half a minute ago, with
+no loop to come to its end, does not get anywhere either.
 When for CALM steps no task was in a state that it had not been in before, and nobody came or left, the run
 goes round in circles: a livelock. Whoever counts or works off a list is in ever new states, and whoever makes
 his way along a `for` loop may be. Then, or as soon as there is an event, the strategy takes over again.
@@ -19,7 +21,7 @@ import operator
 import random
 import sys
 import types
-from collections import deque
+from collections import Counter, deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,9 +38,13 @@ if TYPE_CHECKING:
 CALM: Final = 1_500  # steps without anything new
 MOST: Final = 4_500  # steps of overtime in all
 LEAP: Final = 10 * 365 * 86_400 * SECOND
-"""Nanoseconds of virtual time that pass at once."""
+"""Nanoseconds of virtual time that pass at once, in the end."""
 
-_LEAPS: Final = (CALM // 3, 2 * CALM // 3)  # so many steps without anything new come before each
+_LEAPS: Final = ((CALM // 3, 60 * SECOND), (2 * CALM // 3, LEAP))
+"""So many steps without anything new, and so much time passes."""
+
+_GRACE: Final = 30 * SECOND  # after its timeout, for a call that does not look at the clock all the time
+_OVERDUE: Final = 400  # steps of its own in which it should have come back then
 _DEPTH: Final = 3
 _BREADTH: Final = 20
 _PUPPETS: Final = ".harness.arenas.real."
@@ -55,6 +61,7 @@ class Overtime:
         self._actors = self._leaps = 0
         self._known: dict[Task, set[int]] = {}
         self._loops: dict[Task, frozenset[int]] = {}
+        self._overdue: Counter[Task] = Counter()
 
     @property
     def circling(self) -> Container[Task]:
@@ -70,11 +77,11 @@ class Overtime:
 
     def leap(self, step: int) -> int:
         """How much time passes at once before this step."""
-        due = sum(step - self._news >= each for each in _LEAPS)
-        passing, self._leaps = due - self._leaps, due
-        return max(0, passing) * LEAP
+        due = sum(step - self._news >= steps for steps, _ in _LEAPS)
+        passing, self._leaps = _LEAPS[self._leaps : due], due
+        return sum(time for _, time in passing)
 
-    def watch(self, task: Task, step: int, actors: int) -> bool:
+    def watch(self, task: Task, step: int, actors: int, now: int) -> bool:
         """Note the state of a task before its step; `actors` have been there so far. Is it time to stop?"""
         frames = _frames()
         state = _Portrait().of_all(frames)
@@ -86,10 +93,21 @@ class Overtime:
             self._loops.clear()
         inside = frozenset(id(frame) for frame in frames if _in_for_loop(frame))
         self._loops[task] = inside & self._loops.get(task, inside)  # the loops that it was in all the time
+        self._overdue[task] += task.due is not None and now > task.due + _GRACE
         return step - self._begun > MOST or self.in_circles(step)
 
     def in_circles(self, step: int) -> bool:
         """Whether enough was seen for that."""
+        return bool(self.overdue) or self._calm(step)
+
+    @property
+    def overdue(self) -> tuple[Task, ...]:
+        """Who goes on and on although the timeout of its call was over long ago."""
+        return tuple(
+            task for task, steps in self._overdue.items() if steps > _OVERDUE and not self._loops.get(task)
+        )
+
+    def _calm(self, step: int) -> bool:
         return step - self._news > CALM and not any(self._loops.values())
 
 

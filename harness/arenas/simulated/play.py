@@ -18,7 +18,7 @@ from harness.arenas.simulated import garbage, kernel
 from harness.arenas.simulated.backends import Over
 from harness.arenas.simulated.thread_layer import Primitive
 from harness.values.history import Answered, Called, Finished, Leftover, Logged, Started, Uncaught
-from harness.values.operation import Census, Kill
+from harness.values.operation import AsCompleted, Census, Kill, Map
 from harness.values.outcome import Facts
 from harness.values.program import Lane, Program, bare_futures_of, epilogue, futures_of
 
@@ -217,6 +217,7 @@ class Performance:
         self._blueprint = stage_module.Blueprint(target)
         self._make_stage = stage_module.Stage
         self._stage: Any = None
+        self._timeouts: dict[str, float | None] = {}  # of iterators
         self._handover = Handover(program, k) if len(program.lanes) > 1 else None
         k.uncaught = self._uncaught
 
@@ -251,6 +252,7 @@ class Performance:
 
     def _perform_all(self, operations: tuple[Operation, ...], lane: int, first: int) -> None:
         notes, k = self.notebook.notes, self._kernel
+        me = k.current
         for call, step in enumerate(operations, start=first):
             if self._handover is not None:
                 self._handover.receive(step, lane)
@@ -261,12 +263,24 @@ class Performance:
                 self._take_census()
                 outcome: Any = Facts(lines=())
             else:
+                me.due = self._due(step)
                 outcome = self._perform.perform(self._stage, step)
+                me.due = None
             if k.over:
                 raise Over  # which `perform` took for the answer
             notes.append((now(), call, lane, outcome, k.current.ident))
             if self._handover is not None:
                 self._handover.pass_on(lane)
+
+    def _due(self, step: Operation) -> int | None:
+        """When the timeout of a call is over that begins now, or of the iterator that it draws from."""
+        timeout = getattr(step, "timeout", None)
+        name = getattr(step, "iterator", "")
+        if isinstance(step, Map | AsCompleted):
+            self._timeouts[name], timeout = timeout, None
+        elif name:
+            timeout = self._timeouts.get(name)
+        return None if timeout is None else self._kernel.deadline(timeout)
 
     def _await_victim(self, step: Kill) -> None:
         """A kill is aimed at somebody: wait until there is somebody, or nothing moves any more."""

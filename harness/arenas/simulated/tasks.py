@@ -48,9 +48,9 @@ class Task:
     """A simulated thread."""
 
     __slots__ = (
-        "at_end", "carrier", "children", "daemon", "deadline", "ident", "index", "locals", "name", "op",
-        "passive", "process", "role", "spins", "starved_of", "state", "target", "timed_out", "waits_for",
-        "where",
+        "at_end", "carrier", "children", "daemon", "deadline", "due", "ident", "index", "locals", "name",
+        "op", "passive", "process", "role", "spins", "starved_of", "state", "target", "timed_out",
+        "waits_for", "where",
     )  # fmt: skip
 
     def __init__(self, index: int, role: str, process: Process, *, daemon: bool = False) -> None:
@@ -67,6 +67,7 @@ class Task:
         self.passive = False
         self.state: Literal["ready", "blocked", "lazy", "ended", "killed"] = "ready"
         self.deadline: int | None = None
+        self.due: int | None = None  # when the timeout of its call is over, if that has one
         self.timed_out = False
         self.waits_for: Any = None
         self.carrier: Carrier

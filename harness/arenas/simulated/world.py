@@ -66,6 +66,7 @@ class Run:
     ending: Ending
     detail: str
     trace: Trace
+    exact: bool
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -75,7 +76,7 @@ class Run:
     @property
     def history(self) -> History:
         """The events as a history."""
-        return History(program=self.program, client=self.client, events=self.events)
+        return History(program=self.program, client=self.client, events=self.events, exact=self.exact)
 
 
 class World:
@@ -167,7 +168,7 @@ class World:
             notes.append(Gone(at=k.now + 1, status=outcome.status))
         return Run(
             program=program, client=k.client.pid, notes=notes, ending=outcome.ending,
-            detail=outcome.detail, trace=k.trace,
+            detail=outcome.detail, trace=k.trace, exact=not k.hasty,
         )  # fmt: skip
 
     def _collect_now_and_then(self) -> None:
