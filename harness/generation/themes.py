@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from harness.generation.beginnings import Beginnings
+from harness.generation.crowds import Crowds
 from harness.generation.deadlines import Deadlines
 from harness.generation.endings import Endings
 from harness.generation.futures import Futures
@@ -33,6 +34,7 @@ THEMES: dict[str, type[ProgramMachine]] = {
     "signals": Signals,
     "leeway": Leeway,
     "deadlines": Deadlines,
+    "crowds": Crowds,
 }
 """The themes by name, in the order in which they run."""
 
@@ -56,6 +58,7 @@ def themes_for(shape: Shape, *, later: bool = True) -> list[str]:
         ("handoffs", shape.lanes > 1),
         ("pairs", shape.lanes > 1),
         ("payloads", shape.lanes == 1),
+        ("crowds", shape.lanes == 1 and not shape.inline),
         ("signals", shape.dies and shape.lanes == 1),
     )
     unfit = {name for name, fits in fitting if not fits} | (frozenset() if later else LATER)

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.judge.case import FOREVER, Call, Case
+from harness.judge.case import FOREVER, Call, Case, timed_out
 from harness.judge.endings import turn_of
 from harness.judge.lateness import TOLERANCE
 from harness.judge.leeway import exits
 from harness.values import operation as op
 from harness.values.outcome import Drained, Raised, Returned, Struck, Submitted
-from harness.values.program import FALSY, UNPICKLABLE, fresh_pools
+from harness.values.program import FALSY, UNPICKLABLE, Raise, Return, fresh_pools, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from harness.values.program import Script
     from harness.values.verdict import Witness
 
 _TRIPPED = (("AssertionError", ""), ("RuntimeError", "release unlocked lock"))  # what `Thread.join` may raise
@@ -27,6 +28,7 @@ _TAKEN_AWAY = tuple(f"'NoneType' object has no attribute '{name}'" for name in (
 _UNDECIDED = "this exception is neither true nor false"
 _CRASHED = -11  # the status of a process that died of a segmentation fault
 _SECOND = 1_000_000_000
+_AMPLE = 2.0  # seconds: a timeout that does not run out on a pool that does what it should
 _PIPE = 1 << 16  # bytes a pipe holds: a larger result is written in several pieces
 
 
@@ -208,7 +210,8 @@ def later_shutdown_forgot_to_cancel(case: Case, witness: Witness) -> bool:
 def cancelling_took_effect_late(case: Case, witness: Witness) -> bool:
     """The cancelling shutdown, or one before it, did not wait, and what ran nevertheless was next in line.
 
-    Nothing that was cancelled had been submitted before a task that ran.
+    Nothing that was cancelled had been submitted before a task that ran; and since the manager was seen at
+    work after the shutdown no more began than were on their way to workers by then.
     """
     first = next((call for call in _calls(case, witness) if isinstance(call.step, op.Shutdown)), None)
     executor = getattr(first and first.step, "executor", "")
@@ -220,14 +223,62 @@ def cancelling_took_effect_late(case: Case, witness: Witness) -> bool:
         and track.task.began > first.end and case.cancelled_since[track.name] == FOREVER
     ]  # fmt: skip
     started = [bool(track.task.starts) for track in queued]
-    return started == sorted(started, reverse=True)
+    awake = _manager_at_work(case, executor, first.end)
+    late = sum(awake < track.task.began < FOREVER for track in queued)
+    return started == sorted(started, reverse=True) and late <= _under_way(case, executor)
+
+
+def _manager_at_work(case: Case, executor: str, since: int) -> int:
+    """When a future was first seen done whose task left its body after a shutdown; `FOREVER` if never.
+
+    The manager takes a result, ends the future, and then looks for shutdowns, if somebody keeps the executor.
+    """
+    seen = [
+        case.done_since[track.name]
+        for track in case.tracks.values()
+        if track.executor == executor and since < track.task.left < FOREVER
+    ]
+    first = min(seen, default=FOREVER)
+    return first if first < case.forgotten_since(executor) else FOREVER
+
+
+def _under_way(case: Case, executor: str) -> int:
+    """How many tasks that have not begun the manager may have handed on: in the call queue, in workers."""
+    workers = case.pools[executor].workers
+    return (workers + 1) + workers
 
 
 def shutdown_began_before_the_death_was_seen(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
     """A worker died, and a shutdown began, before or after, while no future had yet failed for it."""
     return any(
-        since < FOREVER and case.shut_since(executor) < _break_seen(case, executor)
+        since < FOREVER
+        and case.shut_since(executor) < min(_break_seen(case, executor), _waited_in_vain(case, executor))
         for executor, since in case.deaths.items()
+    )
+
+
+def _waited_in_vain(case: Case, executor: str) -> int:
+    """When a client first gave up an ample wait for a task whose worker had been killed; `FOREVER` if never.
+
+    By then the manager must have seen the death, if it sees it at all.
+    """
+    victims = [
+        (kill, track)
+        for kill in case.of(op.Kill)
+        for track in case.tracks.values()
+        if track.executor == executor
+        and any(start.pid == case.struck(kill) and start.at < kill.begin for start in track.task.starts)
+    ]
+    return min(
+        (
+            call.end
+            for kill, track in victims
+            for call in track.calls
+            if call.begin > kill.end
+            and (getattr(call.step, "timeout", None) or 0) >= _AMPLE
+            and timed_out(call.outcome, None)
+        ),
+        default=FOREVER,
     )
 
 
@@ -274,28 +325,43 @@ def submitted_after_a_death(case: Case, witness: Witness) -> bool:  # noqa: ARG0
     )
 
 
-def something_unpicklable_was_submitted(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
-    """A task whose argument cannot be pickled was accepted."""
-    return any(track.task.script.argument == UNPICKLABLE for track in case.tracks.values())
+def something_unpicklable_met_the_end(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """A task whose argument cannot be pickled was not known to have failed when its pool began to end."""
+    return any(
+        track.task.script.argument == UNPICKLABLE
+        and case.done_since[track.name] > _beginning_of_the_end(case, track.executor)
+        for track in case.tracks.values()
+    )
+
+
+def _beginning_of_the_end(case: Case, executor: str) -> int:
+    """From when on a pool may have been about to end: shut down, broken, or forgotten."""
+    return min(case.shut_since(executor), case.deaths[executor], case.forgotten_since(executor))
+
+
+def the_feeder_waits_for_the_manager(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
+    """The thread that feeds the workers stands where it reports what cannot be pickled."""
+    return case.stuck is not None and "_on_queue_feeder_error" in case.stuck.stacks
 
 
 def an_argument_did_not_load(case: Case, witness: Witness) -> bool:
     """The pool broke, though no worker was killed, after an argument that a worker cannot unpickle."""
-    return _broke_by(case, witness, "unloadable argument")
+    return _broke_by(case, witness, lambda script: script.obstacle == "unloadable argument")
 
 
 def an_outcome_did_not_load(case: Case, witness: Witness) -> bool:
     """The pool broke, though no worker was killed, after an outcome that the client cannot unpickle."""
-    return _broke_by(case, witness, "unloadable result", "exception")
+    awkward = (Return(gift="unloadable"), Raise(error="Unloadable"))
+    return _broke_by(case, witness, lambda script: script.ending in awkward)
 
 
-def _broke_by(case: Case, witness: Witness, *obstacles: str) -> bool:
-    """Whether a pool broke that met such an obstacle."""
+def _broke_by(case: Case, witness: Witness, is_guilty: Callable[[Script], bool]) -> bool:
+    """Whether a pool broke that met such a task."""
     steps = [call.step for call in _calls(case, witness)]
     pools = {getattr(step, "executor", "") for step in steps}
     pools |= {case.tracks[name].executor for name in witness.futures if name in case.tracks}
     return witness.shape == "broken" and any(
-        track.task.script.obstacle in obstacles and case.killed[track.executor] == FOREVER
+        is_guilty(track.task.script) and case.killed[track.executor] == FOREVER
         for track in case.tracks.values()
         if track.executor in pools
     )
@@ -472,6 +538,19 @@ def a_worker_had_served_its_tasks(case: Case, witness: Witness) -> bool:  # noqa
     return any(case.worn_out(executor) for executor in case.pools)
 
 
+def a_worker_that_left_was_counted_as_idle(case: Case, witness: Witness) -> bool:
+    """A worker had served as many tasks as one may, and not only one, or nobody may have kept the executor.
+
+    After each task but its last a worker is counted as idle; for each that is, one that leaves gets no
+    successor. Nor does one that leaves when its executor is gone, or the interpreter about to be.
+    """
+    alone = place_of(case.program) is not None or a_limited_pool_was_forgotten(case, witness)
+    return any(
+        case.worn_out(executor) and (alone or pool.tasks_per_worker != 1)
+        for executor, pool in case.pools.items()
+    )
+
+
 def a_limited_pool_was_forgotten(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
     """A worker had served as many tasks as one may, and nobody kept its executor any more."""
     return any(
@@ -631,13 +710,15 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         a_submit_could_start_no_thread,
         a_shutdown_did_not_wait,
         a_worker_had_served_its_tasks,
+        a_worker_that_left_was_counted_as_idle,
         a_limited_pool_was_forgotten,
         a_worker_was_killed_that_had_served_its_tasks,
         shutdown_began_before_the_death_was_seen,
         worker_died_after_a_cancel,
         worker_died_while_sending,
         submitted_after_a_death,
-        something_unpicklable_was_submitted,
+        something_unpicklable_met_the_end,
+        the_feeder_waits_for_the_manager,
         an_argument_did_not_load,
         an_outcome_did_not_load,
         an_interpreter_was_left_by_what_cannot_be_shown,

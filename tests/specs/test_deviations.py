@@ -13,10 +13,13 @@ from harness.values.stored import read_stored
 from harness.values.token import Token
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.values.deviation import Deviation
     from harness.values.verdict import Witness
 
 DEVIATIONS = load_deviations()
+FURTHER = sorted((specs_root() / "deviations" / "histories").glob("*.near-miss-*.json"))
 each_deviation = pytest.mark.parametrize("deviation", DEVIATIONS, ids=lambda deviation: deviation.id)
 
 
@@ -47,6 +50,14 @@ def test_the_stored_history_is_excused(deviation: Deviation) -> None:
 def test_the_near_miss_stays_red(deviation: Deviation) -> None:
     """The near miss breaks one of the rules of the deviation, and nothing excuses it."""
     judged = _judged(deviation.near_miss)
+    assert [witness.text for witness, by in judged if by is None and witness.rule in deviation.rules]
+
+
+@pytest.mark.parametrize("path", FURTHER, ids=lambda path: path.stem)
+def test_further_near_misses_stay_red(path: Path) -> None:
+    """A pattern that asks several things has a near miss for each of them, and none is excused."""
+    deviation = next(each for each in DEVIATIONS if each.id == path.name.partition(".")[0])
+    judged = _judged(str(path.relative_to(specs_root())))
     assert [witness.text for witness, by in judged if by is None and witness.rule in deviation.rules]
 
 

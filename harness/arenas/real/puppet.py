@@ -10,6 +10,7 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import os
+import pickle
 import socket
 import sys
 import threading
@@ -74,12 +75,25 @@ def _pattern(task: str, size: int) -> bytes:
     return (seed * (size // len(seed) + 1))[:size]
 
 
+REFUSALS = (TypeError, AttributeError, pickle.PicklingError, ArithmeticError)
+"""What may be raised by what cannot be pickled: a lock, a local function, a lambda, anybody's own class."""
+
+
+def refuse_to_be_pickled(task: str) -> NoReturn:
+    """Refuse, in a way that depends on the task."""
+    raise REFUSALS[sum(task.encode()) % len(REFUSALS)]("this payload refuses to be pickled")
+
+
 class Unpicklable:
     """A payload that refuses to be pickled, saying so."""
 
+    def __init__(self, task: str) -> None:
+        """Belong to a task."""
+        self.task = task
+
     def __reduce__(self) -> NoReturn:
         """Refuse."""
-        raise TypeError("this payload refuses to be pickled")
+        refuse_to_be_pickled(self.task)
 
 
 def refuse_to_load() -> NoReturn:
@@ -146,7 +160,7 @@ class UnpicklableError(Exception):
 
     def __reduce__(self) -> NoReturn:
         """Refuse."""
-        raise TypeError("this payload refuses to be pickled")
+        refuse_to_be_pickled(self.args[0])
 
 
 class UnloadableError(Exception):
@@ -268,7 +282,7 @@ def play(ticket: Ticket, /, *args: object, **kwargs: object) -> object:
 def arguments(ticket: Ticket) -> tuple[tuple[object, ...], dict[str, object]]:
     """The arguments that `submit` hands over besides the ticket."""
     if ticket.argument < 0:
-        return (Unpicklable() if ticket.argument == UNPICKLABLE else Unloadable(),), {}
+        return (Unpicklable(ticket.task) if ticket.argument == UNPICKLABLE else Unloadable(),), {}
     keywords = {"fn": ticket.task, "self": 1, "key": None} if ticket.call == "keywords" else {}
     return (Parcel(ticket.task, ticket.argument),), keywords
 
@@ -305,7 +319,7 @@ GIFTS: dict[str, Callable[[str, int], object]] = {
     "exception": _an_error,
     "future": _a_future,
     "generator": _a_generator,
-    "unpicklable": lambda _task, _number: Unpicklable(),
+    "unpicklable": lambda task, _number: Unpicklable(task),
     "unloadable": lambda _task, _number: Unloadable(),
 }
 

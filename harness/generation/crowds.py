@@ -1,0 +1,127 @@
+"""The theme of crowds: more tasks than a pool takes on, all at gates, when something befalls it.
+
+Which tasks are with workers, which on their way and which still queued makes the difference in a pool. Here
+many of each are there when the pool is shut down, when they are cancelled, or when a worker is killed; and
+the client looks at the consequences while the gates are still closed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, precondition, rule
+
+from harness.generation.composer import AMPLE, SHORT
+from harness.generation.machines import OFTEN_FALSE, WHICH, Reader, has_futures, pick
+from harness.values import operation as op
+from harness.values.program import Pool, Return
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST: Final = 14  # tasks in one program
+EVENTS: Final = ("", "closed", "closed", "cancelled", "struck", "struck", "cancelled and struck")
+
+
+class Crowds(Reader):
+    """Pools with a crowd before them: cancelled one by one, by a shutdown, or struck by a death."""
+
+    @initialize(
+        workers=st.sampled_from([2, 1, 1, 2, 3]),
+        limit=st.sampled_from([0] * 10 + [1]),
+        start=WHICH,
+        extra=st.integers(1, 3),
+        flock=OFTEN_FALSE,
+        hasty=OFTEN_FALSE,
+        event=st.sampled_from(EVENTS),
+        which=WHICH,
+    )
+    def begin(  # noqa: PLR0913, PLR0917 - the dimensions of another beginning
+        self,
+        workers: int,
+        limit: int,
+        start: int,
+        extra: int,
+        flock: bool,  # noqa: FBT001 - drawn by Hypothesis
+        hasty: bool,  # noqa: FBT001 - drawn by Hypothesis
+        event: str,
+        which: int,
+    ) -> None:
+        """Hold all workers, and submit more than can be on their way; perhaps something happens at once.
+
+        Mostly each task has a gate of its own; a flock rushes through once there is a worker for it.
+        """
+        method: Any = pick(self.shape.starts, start)
+        workers = 1 if self.shape.single else workers
+        self.composer.pools = [self.limited(Pool(workers=workers, start=method), limit)]
+        for place in range(workers + self.shape.prefetch + extra):
+            gated = not flock or place < workers
+            self.composer.submit("e0", self.composer.task(gated=gated, ending=Return()))
+        if not hasty:
+            self.settle()
+        if event == "closed":
+            self.shut_down_and_look(which)
+        elif event == "cancelled":
+            self.cancel_each(self.composer.futures)
+        elif event and self.shape.dies:
+            self.cancel_each(self.composer.futures[-extra:] if event == "cancelled and struck" else ())
+            self.strike(which, signal="KILL", alone=False)
+
+    def room(self) -> bool:
+        """Whether another task fits in."""
+        return len(self.composer.scripts) < MOST
+
+    def settle(self) -> None:
+        """Wait a moment for the last, for which it is too soon: meanwhile the pool takes on what it can."""
+        self.composer.add(op.Result(future=self.future(0), timeout=SHORT))
+
+    def shut_down_and_look(self, which: int) -> None:
+        """Cancel what is queued by a shutdown; see whether it has been when the next task goes through."""
+        self.composer.shut_down("e0", wait=False, cancel=True)
+        self.let_go(which)
+
+    def cancel_each(self, names: Sequence[str]) -> None:
+        """Cancel several, one by one."""
+        for name in names:
+            self.composer.cancel(name)
+
+    def let_go(self, which: int) -> None:
+        """Open the gate of one of the tasks that have workers, and read its outcome."""
+        task = pick(self.composer.running, which)
+        self.composer.open(f"g{task[1:]}")
+        self.composer.add(op.Result(future=f"f{task[1:]}", timeout=AMPLE))
+
+    def strike(self, which: int, *, signal: op.Signal, alone: bool) -> None:
+        """Kill any of the workers; open all gates, or the victim's alone, and wait for its outcome."""
+        victim = pick(self.composer.running, which)
+        self.composer.add(op.Kill(executor="e0", task=victim, signal=signal))
+        self.composer.killed = True
+        self.composer.running.clear()
+        for gate in [f"g{victim[1:]}"] if alone else list(self.composer.closed):
+            self.composer.open(gate)
+        self.composer.read(f"f{victim[1:]}", error=False, patience=2)
+
+    @precondition(has_futures)
+    @rule(count=st.sampled_from([1, 2, 3, MOST]), first=OFTEN_FALSE)
+    def cancel_several(self, count: int, first: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Cancel the last few, or the first, or all."""
+        names = [name for name in self.composer.futures if name not in self.composer.doubtful]
+        self.cancel_each(names[:count] if first else names[-count:])
+
+    @rule(cancel=st.sampled_from([True, True, False]), wait=OFTEN_FALSE)
+    def shut_down(self, cancel: bool, wait: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Shut down, mostly cancelling."""
+        self.composer.shut_down("e0", wait=wait, cancel=cancel)
+
+    @precondition(lambda self: self.composer.running)
+    @rule(which=WHICH)
+    def let_one_go(self, which: int) -> None:
+        """Open the gate of a task that has a worker, and read its outcome."""
+        self.let_go(which)
+
+    @precondition(lambda self: self.shape.dies and self.composer.running and not self.composer.shut)
+    @rule(which=WHICH, terminate=OFTEN_FALSE, alone=OFTEN_FALSE)
+    def kill(self, which: int, terminate: bool, alone: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Kill any of the workers, while the pool is open, and look."""
+        self.strike(which, signal="TERM" if terminate else "KILL", alone=alone)
