@@ -79,7 +79,24 @@ def judge_exclusion(case: Case, tally: Tally) -> None:
         told = isinstance(call.outcome, Returned)
         if told and case.done_since.get(name, FOREVER) < call.begin:
             told = "finished" in call.value or "cancelled" in call.value
+            told = told and not _misreports(case, name, call.value)
         tally.check("FUT-16", told, "repr() does not tell the state, or raises", call, future=name)
+
+
+def _misreports(case: Case, name: str, text: str) -> bool:
+    """Whether a text says that a task raised which certainly returned, or the other way round."""
+    track = case.tracks.get(name)
+    if track is None or "finished" not in text or case.deaths[track.executor] < FOREVER:
+        return False
+    if case.may_fail_unstarted(track) or track.task.script.obstacle or track.task.left == FOREVER:
+        return False
+    match track.task.script.ending:
+        case Return():
+            return " raised " in text
+        case Raise(error=error):
+            return " returned " in text and error not in (*FALSY, "Undecided")
+        case _:
+            return False
 
 
 def judge_outcomes(case: Case, tally: Tally) -> None:

@@ -99,6 +99,8 @@ def _hang_rule(case: Case, stuck: Call) -> tuple[str, str]:  # noqa: PLR0911 - o
 
 def _hanging_call(case: Case, step: op.Operation) -> tuple[str, str]:
     """A call that should wait for nothing; one that adds a callback may be inside it."""
+    if isinstance(step, op.Construct) and step.arguments in ("zero workers", "negative workers"):
+        return "SUB-09", "no workers"
     deed = getattr(step, "deed", "")
     inside = any(event.callback == getattr(step, "callback", "") for event in case.entered)
     if inside and deed in _WITHIN:

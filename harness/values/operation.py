@@ -240,7 +240,10 @@ class Resume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Construct:
-    """Build an executor with unusual arguments, and shut it down if that succeeds."""
+    """Build an executor with unusual arguments, and shut it down if that succeeds.
+
+    One that accepts to have no workers is given a call first, and its result is waited for.
+    """
 
     arguments: Arguments
 

@@ -497,6 +497,9 @@ _UNUSUAL: dict[op.Arguments, dict[str, object]] = {
 def _construct(stage: Stage, step: op.Construct) -> Outcome:
     executor = stage.blueprint.factory(**_UNUSUAL[step.arguments])
     workers = getattr(executor, "_max_workers", None)
+    if step.arguments in ("zero workers", "negative workers"):
+        with contextlib.suppress(Exception):  # it may refuse; what it accepts it has to do, whoever does it
+            executor.submit(int, 1).result()
     executor.shutdown(wait=True)
     return Facts(lines=("built", f"workers={workers}", f"cpus={_usable_cpus()}"))
 
