@@ -28,7 +28,7 @@ class Promise(NamedTuple):
 
 
 def judge_lateness(case: Case, tally: Tally) -> None:
-    """RES-05, RES-07, WAIT-02 to WAIT-04, ASC-04, MAP-05: at its timeout a call comes back."""
+    """RES-06, RES-07, WAIT-02 to WAIT-04, ASC-04, MAP-05: at its timeout a call comes back."""
     if not case.history.exact:
         return
     makers = _makers(case)
@@ -49,6 +49,11 @@ def judge_lateness(case: Case, tally: Tally) -> None:
             tally.blame(promise.rule, text, *calls, shape="late", timed=True)
 
 
+def settled(case: Case, since: int, until: int) -> bool:
+    """Whether everybody surely had come to a stop between two stamps, who polls now and then included."""
+    return case.history.exact and until - since > TOLERANCE
+
+
 def promise_of(case: Case, call: Call) -> Promise | None:
     """How long a call may take, if it has a timeout, or draws from what has one."""
     return _promise(call, _makers(case))
@@ -62,7 +67,7 @@ def _makers(case: Case) -> dict[str, Call]:
 def _promise(call: Call, makers: dict[str, Call]) -> Promise | None:
     match call.step:
         case op.Result(timeout=float(timeout)) | op.Error(timeout=float(timeout)):
-            return Promise("RES-05" if timeout > 0 else "RES-07", call.begin, timeout)
+            return Promise("RES-06" if timeout > 0 else "RES-07", call.begin, timeout)
         case op.Wait(timeout=float(timeout), return_when=when) if when in _WAITS:
             return Promise(_WAITS[when], call.begin, timeout)
         case op.Next(iterator=iterator) | op.Drain(iterator=iterator) if iterator in makers:

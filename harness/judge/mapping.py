@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.judge.case import FOREVER, Call, Case
+from harness.judge.lateness import settled
 from harness.values import operation as op
 from harness.values.outcome import Drained, Mapped, Raised, Returned
 from harness.values.program import Raise, Return
@@ -172,7 +173,7 @@ def _judge_error(
             )
         elif len(reading.items) < len(used):
             waited = case.tasks[used[len(reading.items)]]
-            ready = waited.left < reading.made.begin
+            ready = waited.left < reading.made.begin or settled(case, waited.left, last.begin)
             tally.check("MAP-05", not ready, "TimeoutError for a result that was available", *calls)
         return
     if step.fails_at is not None and "LookupError" in end.bases:

@@ -624,7 +624,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant.of("FUT-16", Fut16),
     Mutant.of("FUT-16", Fut16Raises),
     Mutant.of("FUT-17", Fut17),
-    Mutant.of("FUT-18", Fut18),
+    Mutant.of("FUT-18", Fut18, arena="simulated"),
     Mutant.of("FUT-18", Fut18Callback),
     Mutant.of("FUT-19", Fut19),
     Mutant.of("FUT-21", Fut21),

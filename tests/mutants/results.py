@@ -208,6 +208,20 @@ class ZeroIsForever(PlainFuture):
         return super()._wait_for_error(None if timeout is None or timeout <= 0 else timeout)
 
 
+class DoublyPatient(PlainFuture):
+    """A future that waits for twice the timeout."""
+
+    def _wait_for_error(self, timeout: float | None) -> BaseException | None:
+        """Take the timeout twice."""
+        return super()._wait_for_error(None if timeout is None else 2 * timeout)
+
+
+class Res06(PlainThreadPool):
+    """With a timeout result() and exception() wait for twice as long."""
+
+    future_class = DoublyPatient
+
+
 class Res07(PlainThreadPool):
     """A read with a timeout of zero or less blocks until the future is done."""
 
@@ -423,10 +437,11 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant.of("RES-03", Res03),
     Mutant.of("RES-03", Res03Hides),
     Mutant.of("RES-04", Res04),
-    Mutant.of("RES-04", Res04Waiter),
+    Mutant.of("RES-04", Res04Waiter, arena="simulated"),
     Mutant.of("RES-05", Res05),
     Mutant.of("RES-05", Res05Early),
     Mutant.of("RES-05", Res05Class),
+    Mutant.of("RES-06", Res06, arena="simulated"),
     Mutant.of("RES-07", Res07),
     Mutant.of("RES-07", Res07Done),
     Mutant.of("RES-08", Res08),

@@ -46,11 +46,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Mutants that wait for vocabulary which does not exist yet; the number may only fall.
 WAITING = {
-    "Fut18": "two client lanes: one reads while the other cancels",
-    "Res04Waiter": "two client lanes: one waits while the other cancels",
-    "Asc04": "virtual time: it is late, and a real clock cannot tell late from slow",
-    "Asc04Anew": "virtual time, as above",
-    "Map05": "virtual time: a real clock cannot prove that the result was there",
     "Asc03": "its rule is a draft",
     "Pool04": "its rule is a draft",
     "Map10": "its rule is a draft",
@@ -100,12 +95,19 @@ LIKELY |= dict.fromkeys(("BRK-09", "BRK-13"), "signals")
 LIKELY |= dict.fromkeys(("PKL-03", "PKL-04", "PKL-05", "PKL-08"), "payloads")
 LIKELY |= dict.fromkeys(("CB-11", "SUB-07", "SHD-08", "SHD-12", "MAP-15", "MAP-16"), "leeway")
 LIKELY |= {"EXIT": "endings", "GC-07": "endings"}
+LIKELY |= dict.fromkeys(("ASC-04", "MAP-05", "RES-06"), "deadlines")
+LIKELY |= dict.fromkeys(("FUT-18", "RES-04"), "handoffs")
+
+
+def likely_theme(mutant: Mutant) -> str:
+    """Where a mutant most likely shows."""
+    keys = (name_of(mutant), mutant.rule, mutant.rule.partition("-")[0])
+    return next((LIKELY[key] for key in keys if key in LIKELY), "lifecycle")
 
 
 def themes(mutant: Mutant, subject: Subject) -> list[str]:
     """The themes of a subject, the likely one first."""
-    keys = (name_of(mutant), mutant.rule, mutant.rule.partition("-")[0])
-    likely = next((LIKELY[key] for key in keys if key in LIKELY), "lifecycle")
+    likely = likely_theme(mutant)
     return sorted(themes_for(shape_of(subject)), key=lambda theme: theme != likely)
 
 
@@ -125,7 +127,7 @@ def programs_until_caught(arena: RealArena, subject: Subject, mutant: Mutant) ->
 def programs_until_raced(world: SimulatedArena, subject: Subject, mutant: Mutant) -> int:
     """The same in the simulated arena, for the likely theme, under the schedules of the `ci` profile."""
     ci = PROFILES["ci"]
-    drawn = draw(LIKELY[mutant.rule], shape_of(subject, "simulated"), SEED, ci.simulated)
+    drawn = draw(likely_theme(mutant), shape_of(subject, "simulated"), SEED, ci.simulated)
     for count, program in enumerate(drawn, start=1):
         for seen in world.explore(subject, program, Plan(schedules=ci.schedules, seed=SEED)):
             judgement = judge(seen.history, subject, load_rules())

@@ -571,8 +571,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant.of("ASC-02", Asc02, member="Executor"),
     Mutant.of("ASC-05", Asc02Cancelled, member="Executor"),
     Mutant.of("ASC-03", Asc03, member="Executor"),
-    Mutant.of("ASC-04", Asc04, member="Executor"),
-    Mutant.of("ASC-04", Asc04Anew, member="Executor"),
+    Mutant.of("ASC-04", Asc04, member="Executor", arena="simulated"),
+    Mutant.of("ASC-04", Asc04Anew, member="Executor", arena="simulated"),
     Mutant.of("ASC-04", Asc04Ends, member="Executor"),
     Mutant.of("ASC-05", Asc05, member="Executor"),
 )

@@ -51,8 +51,8 @@ def _blamed(*lines: tuple[op.Operation, float, float, Outcome], exact: bool = Tr
 @pytest.mark.parametrize(
     ("rule", "step", "outcome"),
     [
-        ("RES-05", op.Result(future="f0", timeout=2.0), _LATE),
-        ("RES-05", op.Error(future="f0", timeout=2.0), _LATE),
+        ("RES-06", op.Result(future="f0", timeout=2.0), _LATE),
+        ("RES-06", op.Error(future="f0", timeout=2.0), _LATE),
         ("RES-07", op.Result(future="f0", timeout=0.0), _LATE),
         ("WAIT-02", op.Wait(futures=("f0",), timeout=2.0), Split(done=(), not_done=("f0",))),
         (
