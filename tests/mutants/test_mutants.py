@@ -95,8 +95,8 @@ LIKELY |= dict.fromkeys(("BRK-09", "BRK-13"), "signals")
 LIKELY |= dict.fromkeys(("PKL-03", "PKL-04", "PKL-05", "PKL-08"), "payloads")
 LIKELY |= dict.fromkeys(("CB-11", "SUB-07", "SHD-08", "SHD-12", "MAP-15", "MAP-16"), "leeway")
 LIKELY |= {"EXIT": "endings", "GC-07": "endings"}
-LIKELY |= dict.fromkeys(("ASC-04", "MAP-05", "RES-06"), "deadlines")
-LIKELY |= dict.fromkeys(("FUT-18", "RES-04"), "handoffs")
+LIKELY |= dict.fromkeys(("Asc04", "Asc04Anew", "Map05", "RES-06"), "deadlines")
+LIKELY |= dict.fromkeys(("Fut18", "Res04Waiter"), "handoffs")
 
 
 def likely_theme(mutant: Mutant) -> str:
