@@ -132,3 +132,14 @@ class Pairs(ProgramMachine):
         """Shut down."""
         self.turn(other=other)
         self.composer.shut_down("e0", wait=wait, cancel=cancel)
+
+    @precondition(lambda self: self.small())
+    @rule(other=_EITHER, raising=_EITHER, more=OFTEN_FALSE)
+    def leave(self, other: bool, raising: bool, more: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Leave a with block, perhaps to find that no more tasks are taken."""
+        self.turn(other=other)
+        self.composer.enter_or_leave("e0", raising=raising)
+        if "e0" in self.composer.entered:
+            self.composer.enter_or_leave("e0", raising=raising)
+        if more and self.room():
+            self.composer.submit("e0", self.composer.task(gated=False, ending=Return()))

@@ -20,6 +20,9 @@ def excuse(
     witnesses: Iterable[Witness], history: History, subject: Subject, deviations: Iterable[Deviation]
 ) -> list[tuple[Witness, Deviation | None]]:
     """Pair every witness with the deviation that excuses it, or with None."""
+    witnesses = list(witnesses)
+    if not witnesses:  # as in nearly every run of a search: to look at it from all sides would cost more
+        return []
     known = [each for each in deviations if concerns(each, subject)]
     case = Case(history, subject)
     return [(witness, _excuse(witness, case, known)) for witness in witnesses]

@@ -98,7 +98,9 @@ def decode_union(shape: object, data: Json) -> Any:  # noqa: ANN401 - a member o
 
 def _decode(shape: Shape, data: Json, where: str) -> object:
     """Check `data` against a shape and build the value; `where` is its place, for messages."""
-    special = _DECODERS.get(typing.get_origin(shape))
+    if type(data) is shape and shape is not float:  # most of what there is
+        return data
+    special = _special(shape)
     if special is not None:
         return special(shape, data, where)
     if dataclasses.is_dataclass(shape):
@@ -110,6 +112,12 @@ def _decode(shape: Shape, data: Json, where: str) -> object:
     if type(data) is not (type(None) if shape is None else shape):
         raise DecodeError(f"{where} must be {getattr(shape, '__name__', shape)}, not {_shown(data)}")
     return data
+
+
+@functools.cache
+def _special(shape: Shape) -> Callable[[Shape, Json, str], object] | None:
+    """How data of a shape is read that is no class."""
+    return _DECODERS.get(typing.get_origin(shape))
 
 
 def _decode_literal(shape: Shape, data: Json, where: str) -> object:
