@@ -7,7 +7,11 @@ where an object lies in memory would decide the order, and no run would be like 
 from __future__ import annotations
 
 import builtins
-from typing import Any, Final
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PRIVATE: Final = "exh_world_"
 """What the names of a world's own modules begin with."""
@@ -16,26 +20,43 @@ _SLOT: Final = "_exh_number"
 
 
 class Identities:
-    """Numbers for objects in the order in which they are asked for, in one run."""
+    """Numbers for objects in the order in which they are asked for, in one run.
+
+    Who has a number lives no longer for it, as far as that can be: a kept future would keep its callbacks
+    alive, and what these know of, and an executor that the program has dropped would never be forgotten.
+    """
 
     def __init__(self) -> None:
         """Number nothing yet."""
-        self._numbers: dict[int, int] = {}
-        self._kept: list[object] = []  # or an address might be used again
+        self._last = 0
+        self._known: dict[int, tuple[int, Callable[[], object]]] = {}
 
     def number(self, thing: object) -> int:
         """What `id` answers in the world."""
         address = builtins.id(thing)
-        known = self._numbers.get(address)
-        if known is None:
-            known = self._numbers[address] = len(self._numbers) + 1
-            self._kept.append(thing)
-        return known
+        number, who = self._known.get(address, (0, _nobody))
+        if who() is thing:
+            return number
+        self._last += 1
+        self._known[address] = (self._last, _way_to(thing))
+        return self._last
 
     def clear(self) -> None:
         """Forget the objects of a run."""
-        self._numbers.clear()
-        self._kept.clear()
+        self._last = 0
+        self._known.clear()
+
+
+def _nobody() -> object:
+    return _nobody
+
+
+def _way_to(thing: object) -> Callable[[], object]:
+    """How to see whether it is the same that is at this address now."""
+    try:
+        return weakref.ref(thing)
+    except TypeError:  # it has to be kept, or another could come to its address
+        return lambda: thing
 
 
 _next_number = 0
