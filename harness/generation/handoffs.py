@@ -50,11 +50,13 @@ class Handoffs(ProgramMachine):
     def begin(self, core: int, plain: bool, more: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Make the futures; end in one lane or two what others wait for, and no more.
 
+        Two lanes may end futures of their own, or both the same one.
         All of that follows from one number: where each choice is drawn by itself, Hypothesis draws many
         variations of what it drew before. A `plain` program stays as it begins, one in four grows.
         """
         choose = _Choices(core)
-        enders, waiters = choose.one_of(_LANES)
+        contested = choose.one_of((False, False, True))
+        enders, waiters = (2, 1) if contested else choose.one_of(_LANES)
         composer = self.composer
         composer.pools = [Pool(workers=1)]
         composer.lanes = [[] for _ in range(min(enders + waiters, self.shape.lanes))]
@@ -62,17 +64,21 @@ class Handoffs(ProgramMachine):
         composer.submit("e0", composer.task(gated=False, ending=Return()))
         self.marks = 0
         self.plain = plain
-        self.bare = [f"b{number}" for number in range(choose.one_of(_COUNTS))]
+        self.bare = [f"b{number}" for number in range(1 if contested else choose.one_of(_COUNTS))]
         way, decisive = choose.one_of(range(_WAYS)), choose.one_of((0, 0, 1))
         # Whoever makes them is there first: mostly those who wait.
         composer.lane = choose.one_of((-1, -1, 0)) % len(composer.lanes)
         for name in self.bare:
             composer.add(op.Fresh(future=name, like="f0"))
-        for place, name in enumerate(self.bare):
+            if choose.one_of((True, *[False] * (1 if contested else 4))):
+                composer.add_callback(name, "record")
+        for place in range(enders if contested else len(self.bare)):
             composer.lane = place % enders
             how = choose.one_of(range(_HOWS))
-            is_decisive = place == decisive % len(self.bare)
-            self.end(name, _decided(way, how) if is_decisive else _other(way, how))
+            is_decisive = contested or place == decisive % len(self.bare)
+            self.end(
+                self.bare[place % len(self.bare)], _decided(way, how) if is_decisive else _other(way, how)
+            )
         for lane in range(enders, len(composer.lanes)):
             composer.lane = lane
             self.wait_for(tuple(self.bare), way, hurried=False)

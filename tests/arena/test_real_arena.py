@@ -426,6 +426,16 @@ class _Believer:
         """What was heard is of no interest."""
 
 
+def test_whoever_works_on_after_a_timeout_is_no_slow_machine(arena: RealArena) -> None:
+    """Half a second of the processor after the end of a timeout is evidence; who comes back is left alone."""
+    hurried = _program(
+        op.Submit(executor="e0", future="f0", task=HELD.task), op.Result(future="f0", timeout=0.1)
+    )
+    goes_on = _run(arena, "tests.simulated.circles:OverlooksTimeouts", hurried, Patience(slow=1.0))
+    assert _only(goes_on, Stuck).livelock
+    assert _came_to_its_end(_run(arena, "tests.simulated.circles:LooksNowAndThen", hurried))
+
+
 def test_what_was_said_before_all_was_still_is_heard_first(arena: RealArena) -> None:
     """On a busy machine the harness may see the stillness before it has read what a puppet said last."""
     happened: list[object] = []
@@ -437,7 +447,7 @@ def test_what_was_said_before_all_was_still_is_heard_first(arena: RealArena) -> 
     arena._selector.register(ours, selectors.EVENT_READ, lambda: happened.append(ours.recv(1)))
     arena._watch = cast("Any", _Believer(theirs))
     with ours, theirs:
-        arena._attend(cast("Any", child))
+        arena._attend(cast("Any", child), Program())
         arena._selector.unregister(ours)
     assert happened == [b"!", "give up"]
 

@@ -13,8 +13,19 @@ from harness.arenas.real import evidence
 from harness.arenas.real.custody import Child
 from harness.arenas.real.gatehouse import Gatehouse
 from harness.values.codec import decode_union
-from harness.values.history import Event, Finished, Gone, History, Slow, Started, Stuck
-from harness.values.program import initializers_of
+from harness.values.history import (
+    Answered,
+    Called,
+    Event,
+    Finished,
+    Gone,
+    History,
+    Slow,
+    Started,
+    Stuck,
+)
+from harness.values.operation import AsCompleted, Drain, Map, Next
+from harness.values.program import initializers_of, place_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +36,12 @@ if TYPE_CHECKING:
 
 
 _POLLING = 0.2  # of a processor: more than a thread that polls needs, less than one that works
+_SECOND = 1_000_000_000
+# Of a call that goes on after its timeout: for how long that must be over, as a part of the time that makes a
+# run slow; how much of the processor its thread then gets without coming back, and within what time, in seconds.
+_OVERDUE = 0.25
+_ENOUGH = 0.5
+_WINDOW = 4.0
 _LAST_WORDS = 200  # rounds; a puppet that never falls silent is not waited for
 
 
@@ -168,7 +185,7 @@ class RealArena:
             "address": self._gatehouse.address, "key": self._gatehouse.key,
             "remote": subject.kind != "thread", **more,
         })  # fmt: skip
-        ending, answer = self._attend(child)
+        ending, answer = self._attend(child, program)
         self._hear_the_rest()
         events = [*_read_events(child), *self._watch.events, *ending]
         pid = child.pid
@@ -180,7 +197,7 @@ class RealArena:
             raise SubjectError(f"{subject.target} cannot be built: {answer['trouble']}")
         return History(program=program, client=pid, events=tuple(sorted(events, key=lambda event: event.at)))
 
-    def _attend(self, child: Child) -> tuple[list[Event], dict[str, Any] | None]:
+    def _attend(self, child: Child, program: Program) -> tuple[list[Event], dict[str, Any] | None]:
         """Serve the child until it is done, gone, stuck or too slow."""
         watch = self._watch
         limit = time.monotonic() + watch.patience.slow
@@ -200,8 +217,25 @@ class RealArena:
                 child.send({"do": "give up", "turn": watch.turn})
                 watch.moved()
             elif time.monotonic() > limit:
+                if watch.turn is None and self._goes_on_after_its_timeout(child, program):
+                    return [Stuck(at=time.monotonic_ns(), stacks=self._stacks(child), livelock=True)], None
                 doing = "a call has not returned" if watch.turn is None else "the pool has not settled"
                 return [Slow(at=time.monotonic_ns(), reason=f"{doing} after {watch.patience.slow:g} s")], None
+
+    def _goes_on_after_its_timeout(self, child: Child, program: Program) -> bool:
+        """Whether the client works on and on in a call whose timeout was over long ago: a livelock.
+
+        A machine may be slow, but whoever has got half a second of it in which to come back had enough.
+        """
+        begun = _timed_call(_read_events(child), program)
+        overdue = _OVERDUE * self._watch.patience.slow
+        if begun is None or time.monotonic_ns() - begun[1] < overdue * _SECOND:
+            return False
+        before, limit = evidence.spent_by(child.pid), time.monotonic() + _WINDOW
+        while evidence.spent_by(child.pid) - before < _ENOUGH:
+            if self._serve(self._watch.patience.glance) or time.monotonic() > limit:
+                return False
+        return _timed_call(_read_events(child), program) == begun
 
     def _has_something_to_read(self) -> bool:
         """Whether somebody said something before all was still: a busy machine may let us read it late."""
@@ -337,6 +371,27 @@ class _Watch:
 
 def _nothing() -> None:
     """The child's end only has to wake the loop."""
+
+
+def _timed_call(events: list[Event], program: Program) -> tuple[int, int] | None:
+    """The call of the first lane that is open, if it has a timeout: its number, and when that is over."""
+    called = [event for event in events if isinstance(event, Called) and not event.lane]
+    ended = {event.call for event in events if isinstance(event, Answered) and not event.lane}
+    steps = program.lanes[0].operations
+    if (
+        not called
+        or called[-1].call in ended
+        or called[-1].call >= len(steps)
+        or place_of(program) is not None
+    ):
+        return None
+    step = steps[called[-1].call]
+    makers = {each.iterator: each for each in steps if isinstance(each, Map | AsCompleted)}
+    maker = makers.get(step.iterator) if isinstance(step, Next | Drain) else step
+    timeout = (
+        None if isinstance(maker, Map | AsCompleted) and maker is step else getattr(maker, "timeout", None)
+    )
+    return None if timeout is None else (called[-1].call, called[-1].at + int(timeout * _SECOND))
 
 
 def _read_events(child: Child) -> list[Event]:

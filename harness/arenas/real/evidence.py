@@ -66,6 +66,12 @@ def still(first: Look, second: Look) -> bool:
     return not second.busy and not second.dated and first.marks == second.marks
 
 
+def spent_by(pid: int) -> float:
+    """The processor time that the first thread of a process has used, in seconds."""
+    _, counters = _counters(pid, str(pid))
+    return sum(map(int, counters[:2])) / os.sysconf("SC_CLK_TCK")
+
+
 def _threads(pid: int) -> list[str]:
     try:
         return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - looked at every few milliseconds
