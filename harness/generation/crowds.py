@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from harness.generation.choices import CORES, Choices
 from harness.generation.composer import AMPLE, SHORT
-from harness.generation.machines import OFTEN_FALSE, WHICH, Reader, has_futures, pick
+from harness.generation.machines import OFTEN_FALSE, WHICH, ProgramMachine, pick
 from harness.values import operation as op
 from harness.values.program import Pool, Return
 
@@ -21,45 +22,44 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST: Final = 14  # tasks in one program
+FEW: Final = 4  # one in so many is otherwise
+WORKERS: Final = (2, 1, 1, 2, 3)
+LIMITS: Final = (*[0] * 10, 1)
 EVENTS: Final = ("", "closed", "closed", "cancelled", "struck", "struck", "cancelled and struck")
 
 
-class Crowds(Reader):
+def goes_on(machine: Crowds) -> bool:
+    """Whether there is more to come."""
+    return not machine.plain
+
+
+class Crowds(ProgramMachine):
     """Pools with a crowd before them: cancelled one by one, by a shutdown, or struck by a death."""
 
-    @initialize(
-        workers=st.sampled_from([2, 1, 1, 2, 3]),
-        limit=st.sampled_from([0] * 10 + [1]),
-        start=WHICH,
-        extra=st.integers(1, 3),
-        flock=OFTEN_FALSE,
-        hasty=OFTEN_FALSE,
-        event=st.sampled_from(EVENTS),
-        which=WHICH,
-    )
-    def begin(  # noqa: PLR0913, PLR0917 - the dimensions of another beginning
-        self,
-        workers: int,
-        limit: int,
-        start: int,
-        extra: int,
-        flock: bool,  # noqa: FBT001 - drawn by Hypothesis
-        hasty: bool,  # noqa: FBT001 - drawn by Hypothesis
-        event: str,
-        which: int,
-    ) -> None:
-        """Hold all workers, and submit more than can be on their way; perhaps something happens at once.
+    @initialize(core=CORES, plain=st.booleans())
+    def begin(self, core: int, plain: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Hold all workers, and submit more than can be on their way; mostly something happens at once.
 
-        Mostly each task has a gate of its own; a flock rushes through once there is a worker for it.
+        Mostly each task has a gate of its own; a flock rushes through once there is a worker for it. A
+        `plain` program stays as it begins.
         """
-        method: Any = pick(self.shape.starts, start)
-        workers = 1 if self.shape.single else workers
+        choose = Choices(core)
+        method: Any = choose.one_of(self.shape.starts)
+        workers = 1 if self.shape.single else choose.one_of(WORKERS)
+        limit = choose.one_of(LIMITS)
+        flock = not choose.one_of(range(FEW))
+        self.plain = plain
         self.composer.pools = [self.limited(Pool(workers=workers, start=method), limit)]
+        extra = choose.one_of((1, 2, 3))
         for place in range(workers + self.shape.prefetch + extra):
             gated = not flock or place < workers
             self.composer.submit("e0", self.composer.task(gated=gated, ending=Return()))
-        if not hasty:
+        if choose.one_of(range(FEW)):
             self.settle()
+        self.befall(choose.one_of(EVENTS), choose.one_of(range(workers)), extra)
+
+    def befall(self, event: str, which: int, extra: int) -> None:
+        """Let something happen to the pool, or to one of its workers and some of what is queued."""
         if event == "closed":
             self.shut_down_and_look(which)
         elif event == "cancelled":
@@ -70,7 +70,7 @@ class Crowds(Reader):
 
     def room(self) -> bool:
         """Whether another task fits in."""
-        return len(self.composer.scripts) < MOST
+        return len(self.composer.scripts) < MOST and not self.plain
 
     def settle(self) -> None:
         """Wait a moment for the last, for which it is too soon: meanwhile the pool takes on what it can."""
@@ -102,25 +102,42 @@ class Crowds(Reader):
             self.composer.open(gate)
         self.composer.read(f"f{victim[1:]}", error=False, patience=2)
 
-    @precondition(has_futures)
+    @precondition(goes_on)
+    @rule(which=WHICH, error=st.booleans(), patience=st.sampled_from(range(5)))
+    def read(self, which: int, error: bool, patience: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        """Read an outcome."""
+        self.composer.read(self.future(which), error=error, patience=patience)
+
+    @precondition(goes_on)
+    @rule(which=WHICH)
+    def look(self, which: int) -> None:
+        """Ask a future for its state."""
+        self.composer.add(op.Observe(future=self.future(which)))
+
+    @precondition(goes_on)
     @rule(count=st.sampled_from([1, 2, 3, MOST]), first=OFTEN_FALSE)
     def cancel_several(self, count: int, first: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Cancel the last few, or the first, or all."""
         names = [name for name in self.composer.futures if name not in self.composer.doubtful]
         self.cancel_each(names[:count] if first else names[-count:])
 
+    @precondition(goes_on)
     @rule(cancel=st.sampled_from([True, True, False]), wait=OFTEN_FALSE)
     def shut_down(self, cancel: bool, wait: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Shut down, mostly cancelling."""
         self.composer.shut_down("e0", wait=wait, cancel=cancel)
 
-    @precondition(lambda self: self.composer.running)
+    @precondition(lambda self: goes_on(self) and self.composer.running)
     @rule(which=WHICH)
     def let_one_go(self, which: int) -> None:
         """Open the gate of a task that has a worker, and read its outcome."""
         self.let_go(which)
 
-    @precondition(lambda self: self.shape.dies and self.composer.running and not self.composer.shut)
+    def may_lose_a_worker(self) -> bool:
+        """Whether there is a worker to be killed, of a pool that is open."""
+        return self.shape.dies and bool(self.composer.running) and not self.composer.shut
+
+    @precondition(lambda self: goes_on(self) and self.may_lose_a_worker())
     @rule(which=WHICH, terminate=OFTEN_FALSE, alone=OFTEN_FALSE)
     def kill(self, which: int, terminate: bool, alone: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Kill any of the workers, while the pool is open, and look."""

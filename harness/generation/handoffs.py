@@ -7,24 +7,18 @@ one client and waited for by another, and nothing else goes on: as in `pairs`, t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from harness.generation.choices import CORES, Choices
 from harness.generation.composer import SHORT
 from harness.generation.machines import OFTEN_FALSE, WHICH, ProgramMachine, pick
 from harness.values import operation as op
 from harness.values.program import Pool, Return
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-T = TypeVar("T")
-
 _MOST: Final = 9  # operations in a program
-_CORES: Final = 1 << 24  # of larger numbers Hypothesis prefers the small ones
-_SCATTER: Final = 0x9E3779B97F4A7C15  # a factor that makes neighbours differ in all their digits
 _LANES: Final = ((1, 1), (2, 1), (1, 1), (1, 2), (2, 1))  # who ends futures, and who waits
 _COUNTS: Final = (2, 1, 2, 3, 2)  # of futures
 # How a future is ended: see `Handoffs.end`.
@@ -44,9 +38,7 @@ _HOWS: Final = 20  # evenly folded onto the ways to end a future
 class Handoffs(ProgramMachine):
     """Bare futures: who ends them, and who waits for them."""
 
-    @initialize(
-        core=st.sampled_from(range(_CORES)), plain=st.sampled_from([True, True, True, False]), more=WHICH
-    )
+    @initialize(core=CORES, plain=st.sampled_from([True, True, True, False]), more=WHICH)
     def begin(self, core: int, plain: bool, more: int) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Make the futures; end in one lane or two what others wait for, and no more.
 
@@ -54,7 +46,7 @@ class Handoffs(ProgramMachine):
         All of that follows from one number: where each choice is drawn by itself, Hypothesis draws many
         variations of what it drew before. A `plain` program stays as it begins, one in four grows.
         """
-        choose = _Choices(core)
+        choose = Choices(core)
         contested = choose.one_of((False, False, True))
         enders, waiters = (2, 1) if contested else choose.one_of(_LANES)
         composer = self.composer
@@ -150,19 +142,6 @@ class Handoffs(ProgramMachine):
         """Add a done callback."""
         self.composer.lane = lane % len(self.composer.lanes)
         self.composer.add_callback(pick(self.bare, which), "record")
-
-
-class _Choices:
-    """Choices that follow from one number, each evenly."""
-
-    def __init__(self, number: int) -> None:
-        """Begin with a number; those near it lead to other choices."""
-        self._rest = number * _SCATTER % (1 << 64)
-
-    def one_of(self, options: Sequence[T]) -> T:
-        """The next choice."""
-        self._rest, place = divmod(self._rest, len(options))
-        return options[place]
 
 
 def _decided(way: int, how: int) -> int:
