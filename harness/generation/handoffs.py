@@ -19,7 +19,7 @@ from harness.values import operation as op
 from harness.values.program import Pool, Return
 
 _MOST: Final = 9  # operations in a program
-_LANES: Final = ((1, 1), (2, 1), (1, 1), (1, 2), (2, 1))  # who ends futures, and who waits
+_LANES: Final = ((1, 1), (2, 1), (1, 2), (1, 2), (2, 1))  # who ends futures, and who waits
 _COUNTS: Final = (2, 1, 2, 3, 2)  # of futures
 # How a future is ended: see `Handoffs.end`.
 _FAILURES: Final = 2  # so many ways with an exception
@@ -32,6 +32,8 @@ _FIRST_EXCEPTION: Final = 2
 _ITERATE: Final = 3
 _READ: Final = 4
 _WAYS: Final = 6
+_BY_ONE: Final = (*range(_WAYS), _FIRST_EXCEPTION, _ITERATE)  # what has most sides more often
+_BY_TWO: Final = (*range(_WAYS), *[_READ, _READ + 1] * 3)  # of two that read one future, each is to be told
 _HOWS: Final = 20  # evenly folded onto the ways to end a future
 
 
@@ -47,7 +49,7 @@ class Handoffs(ProgramMachine):
         variations of what it drew before. A `plain` program stays as it begins, one in four grows.
         """
         choose = Choices(core)
-        contested = choose.one_of((False, False, True))
+        contested = choose.one_of((False, False, False, True))
         enders, waiters = (2, 1) if contested else choose.one_of(_LANES)
         composer = self.composer
         composer.pools = [Pool(workers=1)]
@@ -57,7 +59,7 @@ class Handoffs(ProgramMachine):
         self.marks = 0
         self.plain = plain
         self.bare = [f"b{number}" for number in range(1 if contested else choose.one_of(_COUNTS))]
-        way, decisive = choose.one_of(range(_WAYS)), choose.one_of((0, 0, 1))
+        way, decisive = choose.one_of(_BY_ONE if waiters == 1 else _BY_TWO), choose.one_of((0, 0, 1))
         # Whoever makes them is there first: mostly those who wait.
         composer.lane = choose.one_of((-1, -1, 0)) % len(composer.lanes)
         for name in self.bare:

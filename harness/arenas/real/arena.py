@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _POLLING = 0.2  # of a processor: more than a thread that polls needs, less than one that works
 _SECOND = 1_000_000_000
 # Of a call that goes on after its timeout: for how long that must be over, as a part of the time that makes a
-# run slow; how many seconds of the processor its thread then gets without coming back, and in how many seconds.
+# run slow; how much of the processor its thread then gets without coming back, and how soon, in seconds.
 _OVERDUE = 0.25
 _ENOUGH = 0.5
 _WINDOW = 4.0
