@@ -21,7 +21,7 @@ from harness.generation.machines import (
     pick,
 )
 from harness.values import operation as op
-from harness.values.program import Ending, Pool, Raise, Return
+from harness.values.program import Ending, Pool, Raise, Return, Script
 
 _MOST: Final = 9  # operations in a program
 _TASKS: Final = 4
@@ -40,12 +40,15 @@ class Pairs(ProgramMachine):
         ahead=st.sampled_from([0, 1, 1, 2]),
         which=WHICH,
         start=WHICH,
+        first=st.sampled_from([None] * 7 + [Raise()]),
     )
-    def begin(self, workers: int, ahead: int, which: int, start: int) -> None:
-        """Submit a task, perhaps behind others."""
+    def begin(self, workers: int, ahead: int, which: int, start: int, first: Ending | None) -> None:  # noqa: PLR0913, PLR0917 - the dimensions of a beginning
+        """Submit a task, perhaps behind others; perhaps workers fail before their first one."""
         workers = 1 if self.shape.single else workers
         method: Any = pick(self.shape.starts, start)
-        self.composer.pools = [Pool(workers=workers, start=method)]
+        prepared = first is not None and "initializer" in self.shape.capabilities
+        script = Script(task="b0", ending=first) if prepared and first is not None else None
+        self.composer.pools = [Pool(workers=workers, start=method, initializer=script)]
         self.composer.lanes = [[], []]
         for place in range(ahead + 1):
             ending = pick(self.openings, which + place)

@@ -191,13 +191,29 @@ def another_client_closed_the_results(case: Case, witness: Witness) -> bool:  # 
 
 
 def _met_another_shutdown(case: Case, witness: Witness) -> Iterator[Raised]:
-    """What the shutdowns of the witness raised that another client's overlapped."""
+    """What the shutdowns of the witness raised that one in another thread overlapped."""
     for call in _calls(case, witness):
-        others = case.shutdowns(getattr(call.step, "executor", ""))
         if isinstance(call.outcome, Raised) and any(
-            other.lane != call.lane and other.begin < call.end and call.begin < other.end for other in others
+            begin < call.end and call.begin < end for begin, end in _shutdowns_beside(case, call)
         ):
             yield call.outcome
+
+
+def _shutdowns_beside(case: Case, call: Call) -> Iterator[tuple[int, int]]:
+    """When other lanes, and callbacks in other threads, were shutting the executor of a shutdown down."""
+    executor = getattr(call.step, "executor", "")
+    for other in case.shutdowns(executor):
+        if other.lane != call.lane:
+            yield other.begin, other.end
+    closing = {
+        each.step.callback
+        for each in case.of(op.AddCallback)
+        if isinstance(each.step, op.AddCallback)
+        and (each.step.deed, each.step.executor) in (("shutdown", executor), ("close", executor))
+    }
+    for event in case.callbacks:
+        if event.callback in closing and event.thread != call.thread:
+            yield event.at, event.until
 
 
 def later_shutdown_forgot_to_cancel(case: Case, witness: Witness) -> bool:
