@@ -3,7 +3,8 @@
     python ci/false_alarms.py --programs 100000             the safe executors, on all cores
     python ci/false_alarms.py --programs 5000 --hogs 8      beside eight processes that burn a core each
 
-Prints a line for every broken MUST that nothing excuses, and how many ran; exits with 1 if there was one.
+Prints a line for every broken MUST that nothing excuses, and how many ran; exits with 1 if there was one. An
+interrupt ends it with what was counted.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from harness.arenas.real.arena import Patience, RealArena  # noqa: E402 - found through the line above
+from ci.shares import in_processes, interrupted  # noqa: E402 - found through the line above
+from harness.arenas.real.arena import Patience, RealArena  # noqa: E402 - the same
 from harness.arenas.real.journal import Journal  # noqa: E402 - the same
 from harness.check.resolve import resolve, shape_of  # noqa: E402 - the same
 from harness.generation.draw import draw  # noqa: E402 - the same
@@ -62,9 +64,7 @@ def alarms(
     return len(programs), found, inconclusive
 
 
-def work(
-    number: int, safe: list[Safe], programs: int, results: multiprocessing.Queue[tuple[int, int, int]]
-) -> None:
+def work(number: int, safe: list[Safe], programs: int) -> tuple[int, int, int]:
     """One process's share: round after round over all executors and their themes, with seeds of its own."""
     folder = Path(tempfile.mkdtemp(prefix="exh-alarms-"))
     ran = wrong = nothing = 0
@@ -86,9 +86,9 @@ def work(
                             f"process {number}: {ran} programs, {wrong} alarms, {nothing} inconclusive",
                             flush=True,
                         )
-                    if ran >= programs:
-                        break
-    results.put((ran, wrong, nothing))
+                    if ran >= programs or interrupted():
+                        return ran, wrong, nothing
+    return ran, wrong, nothing
 
 
 def main() -> int:
@@ -105,22 +105,17 @@ def main() -> int:
     hogs = [multiprocessing.Process(target=burn, daemon=True) for _ in range(options.hogs)]
     for hog in hogs:
         hog.start()
-    results: multiprocessing.Queue[tuple[int, int, int]] = multiprocessing.Queue()
     share = options.programs // options.processes
-    workers = [
-        multiprocessing.Process(target=work, args=(number, chosen[number:] + chosen[:number], share, results))
-        for number in range(options.processes)
-    ]
+    shares = [(number, chosen[number:] + chosen[:number], share) for number in range(options.processes)]
     begun = time.monotonic()
-    for worker in workers:
-        worker.start()
-    totals = [results.get() for _ in workers]
-    for worker in workers:
-        worker.join()
+    totals, early = in_processes(work, shares)
     for hog in hogs:
         hog.terminate()
     ran, wrong, nothing = (sum(column) for column in zip(*totals, strict=True))
-    print(f"{ran} programs in {time.monotonic() - begun:.0f} s: {wrong} false alarms, {nothing} inconclusive")
+    when = f"{'interrupted after' if early else 'in'} {time.monotonic() - begun:.0f} s"
+    print(f"{ran} programs {when}: {wrong} false alarms, {nothing} inconclusive")
+    if early:
+        return 130
     return 1 if wrong else 0
 
 

@@ -6,13 +6,12 @@
 
 Every distinct history is judged. Prints each rule that was broken and is not excused, with the program and
 the schedule; how many schedules ran, by theme; and how many proved nothing. What a MAY leaves open is counted
-apart. Exits with 1 after an alarm.
+apart. Exits with 1 after an alarm; an interrupt ends it with what was counted.
 """
 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import sys
 import tempfile
 import time
@@ -24,7 +23,8 @@ from typing import TYPE_CHECKING, Final
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from harness.arenas.real.arena import RealArena, SubjectError  # noqa: E402 - found through the line above
+from ci.shares import in_processes, interrupted  # noqa: E402 - found through the line above
+from harness.arenas.real.arena import RealArena, SubjectError  # noqa: E402 - the same
 from harness.arenas.real.journal import Journal  # noqa: E402 - the same
 from harness.arenas.simulated.facades import Uncontrolled  # noqa: E402 - the same
 from harness.arenas.simulated.fingerprint import fingerprint  # noqa: E402 - the same
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
     from harness.generation.composer import Shape
     from harness.values.program import Program
     from harness.values.subject import Subject
-
-    Results = multiprocessing.Queue["Tally"]
 
 _AT_ONCE: Final = 30  # programs of one draw
 _EVERY: Final = 60.0  # seconds between two lines of progress
@@ -155,9 +153,7 @@ def hunts(targets: list[tuple[str, bool]], tally: Tally) -> list[Hunt]:
     return found
 
 
-def work(
-    number: int, targets: list[tuple[str, bool]], schedules: int, options: Options, results: Results
-) -> None:
+def work(number: int, targets: list[tuple[str, bool]], schedules: int, options: Options) -> Tally:
     """One process's share: round after round over its executors and their themes."""
     tally = Tally()
     told = time.monotonic()
@@ -168,9 +164,9 @@ def work(
         if time.monotonic() - told > _EVERY:
             told = time.monotonic()
             print(f"process {number}: {tally}", flush=True)
-        if tally.schedules.total() >= schedules:
+        if tally.schedules.total() >= schedules or interrupted():
             break
-    results.put(tally)
+    return tally
 
 
 def endless(crew: list[Hunt], seed: int) -> Iterator[tuple[Hunt, str, Program, int]]:
@@ -207,25 +203,21 @@ def main() -> int:
     if options.only:
         known += [(target, True) for target in _STANDARD]
     chosen = [each for each in known if options.only in each[0]]
-    results: Results = multiprocessing.Queue()
     asked = Options(options.seed, options.of_each)
     share = options.schedules // options.processes
-    workers = [
-        multiprocessing.Process(
-            target=work, args=(number, chosen[number :: options.processes], share, asked, results)
-        )
+    shares = [
+        (number, chosen[number :: options.processes], share, asked)
         for number in range(options.processes)
         if chosen[number :: options.processes]
     ]
     begun = time.monotonic()
-    for worker in workers:
-        worker.start()
+    tallies, early = in_processes(work, shares)
     total = Tally()
-    for _ in workers:
-        total.add(results.get())
-    for worker in workers:
-        worker.join()
-    print(f"in {time.monotonic() - begun:.0f} s: {total}")
+    for tally in tallies:
+        total.add(tally)
+    print(f"{'interrupted after' if early else 'in'} {time.monotonic() - begun:.0f} s: {total}")
+    if early:
+        return 130
     return 1 if total.alarms else 0
 
 
