@@ -42,7 +42,7 @@ class Pairs(ProgramMachine):
         start=WHICH,
         first=st.sampled_from([None] * 7 + [Raise()]),
     )
-    def begin(self, workers: int, ahead: int, which: int, start: int, first: Ending | None) -> None:  # noqa: PLR0913, PLR0917 - the dimensions of a beginning
+    def begin(self, workers: int, ahead: int, which: int, start: int, first: Ending | None) -> None:
         """Submit a task, perhaps behind others; perhaps workers fail before their first one."""
         workers = 1 if self.shape.single else workers
         method: Any = pick(self.shape.starts, start)
