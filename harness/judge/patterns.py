@@ -176,17 +176,17 @@ def another_client_was_shutting_down(case: Case, witness: Witness) -> bool:
 
 
 def another_client_closed_the_results(case: Case, witness: Witness) -> bool:  # noqa: ARG001 - one signature for all
-    """The manager died of a closed queue, and a waiting shutdown overlapped one of another client's.
+    """The manager died of a closed queue, and a waiting shutdown overlapped one in another thread.
 
     That other one does not wait: it had taken the manager away, which the first was to join before it closes
     the queue.
     """
     died = any((event.error, event.message) == _CLOSED for event in case.uncaught)
     return died and any(
-        one.lane != other.lane and one.begin < other.end and other.begin < one.end
+        begin < one.end and one.begin < end and not waits
         for executor in case.pools
         for one in case.shutdowns(executor) if getattr(one.step, "wait", True)
-        for other in case.shutdowns(executor) if not getattr(other.step, "wait", True)
+        for begin, end, waits in _shutdowns_beside(case, one)
     )  # fmt: skip
 
 
@@ -194,26 +194,26 @@ def _met_another_shutdown(case: Case, witness: Witness) -> Iterator[Raised]:
     """What the shutdowns of the witness raised that one in another thread overlapped."""
     for call in _calls(case, witness):
         if isinstance(call.outcome, Raised) and any(
-            begin < call.end and call.begin < end for begin, end in _shutdowns_beside(case, call)
+            begin < call.end and call.begin < end for begin, end, _ in _shutdowns_beside(case, call)
         ):
             yield call.outcome
 
 
-def _shutdowns_beside(case: Case, call: Call) -> Iterator[tuple[int, int]]:
-    """When other lanes, and callbacks in other threads, were shutting the executor of a shutdown down."""
+def _shutdowns_beside(case: Case, call: Call) -> Iterator[tuple[int, int, bool]]:
+    """When other lanes, and callbacks in other threads, were shutting this executor down, and who waits."""
     executor = getattr(call.step, "executor", "")
     for other in case.shutdowns(executor):
         if other.lane != call.lane:
-            yield other.begin, other.end
+            yield other.begin, other.end, getattr(other.step, "wait", True)
     closing = {
-        each.step.callback
+        each.step.callback: each.step.deed == "close"
         for each in case.of(op.AddCallback)
         if isinstance(each.step, op.AddCallback)
         and (each.step.deed, each.step.executor) in (("shutdown", executor), ("close", executor))
     }
     for event in case.callbacks:
         if event.callback in closing and event.thread != call.thread:
-            yield event.at, event.until
+            yield event.at, event.until, closing[event.callback]
 
 
 def later_shutdown_forgot_to_cancel(case: Case, witness: Witness) -> bool:
