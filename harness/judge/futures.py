@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.judge.case import FOREVER, Call, Case, Track, timed_out
+from harness.judge.deaths import tells_of_a_break
 from harness.values import operation as op
 from harness.values.outcome import Outcome, Raised, Returned, States, Submitted
 from harness.values.program import FALSY, Raise, Return
@@ -168,14 +169,9 @@ def _judge_read(case: Case, tally: Tally, track: Track, call: Call) -> None:
             pass
 
 
-def _is_broken(outcome: Outcome) -> bool:
-    error = _error_of(outcome)
-    return error is not None and error.breaks
-
-
 def _is_lost(case: Case, track: Track, outcome: Outcome) -> bool:
     """Whether an outcome may have been lost with a worker, or with the whole pool."""
-    return _is_broken(outcome) or case.may_be_lost(track.executor, _error_of(outcome))
+    return tells_of_a_break(outcome) or case.may_be_lost(track.executor, _error_of(outcome))
 
 
 def _error_of(outcome: Outcome) -> Raised | None:
