@@ -6,11 +6,12 @@ They sleep because that is how such executors poll; in the world, in virtual tim
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import queue
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 _LONG = 1 << 40
@@ -102,6 +103,26 @@ class LeavesOneBehind(_Thoughtful):
     def _go_on(self) -> None:
         while not self._forever:
             with self._lock:
+                pass
+
+
+class Restless(ProcessPoolExecutor):
+    """A thread of it never rests, from its first task on."""
+
+    def __init__(self, max_workers: int = 2) -> None:
+        """Fork workers."""
+        super().__init__(max_workers, multiprocessing.get_context("fork"))
+        self._mutex = threading.Lock()
+        self._resting = False
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401 - handed on
+        """As the base class, which does the work."""
+        threading.Thread(target=self._go_on, daemon=True).start()
+        return super().submit(*args, **kwargs)
+
+    def _go_on(self) -> None:
+        while not self._resting:
+            with self._mutex:
                 pass
 
 

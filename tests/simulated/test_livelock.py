@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -13,7 +14,8 @@ from harness.arenas.simulated.world import Run, World
 from harness.judge.judge import judge
 from harness.specs import load_rules
 from harness.values import operation as op
-from harness.values.history import Stuck
+from harness.values.history import Answered, Stuck
+from harness.values.outcome import Raised, Struck
 from harness.values.program import Lane, Pool, Program, Script
 from tests.unit.story import an_executor
 
@@ -103,6 +105,21 @@ def test_whoever_gets_somewhere_is_not_accused(name: str) -> None:
     judgement = _judged(run)
     assert judgement.witnesses == ()
     assert judgement.inconclusive == f"too slow to tell: more than {_LIMIT} steps"
+
+
+def test_a_worker_of_a_restless_pool_can_be_killed() -> None:
+    """Who waits for a victim does not wait for a thread that gets nowhere: the kill strikes, and it shows."""
+    steps = (
+        op.Submit(executor="e0", future="f0", task="t0"), op.Kill(executor="e0", task="t0"),
+        op.Open(gate="g0"), op.Result(future="f0"),
+    )  # fmt: skip
+    program = replace(HURRIED, lanes=(Lane(operations=steps),))
+    run = _run("Restless", Sticky(), limit=20_000, program=program)
+    told = {event.call: event.outcome for event in run.events if isinstance(event, Answered)}
+    assert isinstance(told[1], Struck)
+    assert isinstance(told[3], Raised)
+    assert told[3].breaks
+    assert (run.ending, run.detail[:11]) == ("livelock", "nothing new")
 
 
 def test_a_quiet_stretch_is_no_end() -> None:

@@ -150,6 +150,7 @@ class Kernel:
         self.tasks: list[Task] = []
         self.processes: list[Process] = []
         self.lazy: list[Task] = []
+        self._content = False  # whether those need not wait for whoever goes round in circles
         self.trace = Trace()
         self.log = self.trace.log
         self._went = self.trace.went
@@ -374,7 +375,10 @@ class Kernel:
 
     def _end_overtime(self, overtime: Overtime, *, quiet: bool) -> None:
         """There was an event, or it can be told that there will be none, or it cannot be told."""
-        if quiet and overtime.in_circles(len(self.log)):
+        circling = quiet and overtime.in_circles(len(self.log))
+        if circling and self.lazy and self._content:
+            self._rouse()
+        elif circling:
             self.outcome.blocked = describe_livelock(self.tasks, overtime.circling, self.backend)
             late = ", ".join(task.role for task in overtime.overdue)
             calm = f"nothing new in {CALM} steps in which everybody had turns"
@@ -439,14 +443,18 @@ class Kernel:
         """Undo `watch`."""
         self._drop_timer(task)
 
-    def settle(self) -> None:
-        """Let the current task wait until no other can go on without the clock."""
+    def settle(self, *, moving: bool = False) -> None:
+        """Let the current task wait until no other can go on without the clock.
+
+        Or, if those may be `moving`, until whoever can go on goes round in circles.
+        """
         if self.over:
             raise Over
         me = self.current
         me.op, me.target, me.state = "settle", 0, "lazy"
         self.ready.remove(me)
         self.lazy.append(me)
+        self._content = moving
         self._go(me, self._choose(None))
 
     def glance(self) -> int:

@@ -283,11 +283,11 @@ class Performance:
         return None if timeout is None else self._kernel.deadline(timeout)
 
     def _await_victim(self, step: Kill) -> None:
-        """A kill is aimed at somebody: wait until there is somebody, or nothing moves any more."""
+        """A kill is aimed at somebody: wait until there is somebody, or nobody gets anywhere any more."""
         self._stage.take_notice()
         ledger = self._stage.ledgers[step.executor]
         if step.task is not None and step.task not in ledger.inside:
-            self._kernel.settle()
+            self._kernel.settle(moving=True)
 
     def _take_census(self) -> None:
         self._stage.drop_everything()
