@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _TRIPPED = (("AssertionError", ""), ("RuntimeError", "release unlocked lock"))  # what `Thread.join` may raise
 _CLOSED = ("OSError", "handle is closed")  # what the manager of a process pool dies of without its results
 _TAKEN_AWAY = tuple(f"'NoneType' object has no attribute '{name}'" for name in ("join", "close", "wakeup"))
+_NO_WORKERS = "object of type 'NoneType' has no len()"  # what it dies of where they were taken away
 _UNDECIDED = "this exception is neither true nor false"
 _CRASHED = -11  # the status of a process that died of a segmentation fault
 _SECOND = 1_000_000_000
@@ -554,6 +555,15 @@ def a_worker_had_served_its_tasks(case: Case, witness: Witness) -> bool:  # noqa
     return any(case.worn_out(executor) for executor in case.pools)
 
 
+def the_manager_lost_its_workers(case: Case, witness: Witness) -> bool:
+    """The manager thread died when it was to count workers that a shutdown had taken away.
+
+    Where the process is about to exit, nobody sees that.
+    """
+    seen = [witness.text, *(event.message for event in case.uncaught if event.error == "TypeError")]
+    return place_of(case.program) is not None or any(_NO_WORKERS in text for text in seen)
+
+
 def a_worker_that_left_was_counted_as_idle(case: Case, witness: Witness) -> bool:
     """A worker had served as many tasks as one may, and not only one, or nobody may have kept the executor.
 
@@ -726,6 +736,7 @@ PATTERNS: dict[str, Callable[[Case, Witness], bool]] = {
         a_submit_could_start_no_thread,
         a_shutdown_did_not_wait,
         a_worker_had_served_its_tasks,
+        the_manager_lost_its_workers,
         a_worker_that_left_was_counted_as_idle,
         a_limited_pool_was_forgotten,
         a_worker_was_killed_that_had_served_its_tasks,
