@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from harness.judge.tally import Tally
     from harness.values.history import Quiet
 
+_METHODS = {"ForkProcess": "fork", "ForkServerProcess": "forkserver", "SpawnProcess": "spawn"}
+"""The start methods by the classes of the processes that they launch."""
+
 
 def judge_submits(case: Case, tally: Tally) -> None:
     """SUB-02, SUB-04, SUB-05, SUB-10, BRK-04, POOL-06, POOL-10: when `submit` accepts; it does not wait."""
@@ -122,7 +125,7 @@ def judge_order(case: Case, tally: Tally) -> None:
 
 
 def judge_starts(case: Case, tally: Tally) -> None:
-    """SUB-09, POOL-01, POOL-02, POOL-09: that tasks start, how many at once, under which name."""
+    """SUB-09, POOL-01, POOL-02, POOL-09, POOL-13: that tasks start, how many at once, and where."""
     for quiet in case.quiet:
         if quiet.queued:
             _blame_quiet(case, tally, quiet)
@@ -132,6 +135,8 @@ def judge_starts(case: Case, tally: Tally) -> None:
             _judge_served(case, tally, name, pool.tasks_per_worker)
         if pool.named and case.subject.kind == "thread":
             _judge_names(case, tally, name)
+        if pool.start is not None:
+            _judge_launches(case, tally, name, pool.start)
 
 
 def _blame_quiet(case: Case, tally: Tally, quiet: Quiet) -> None:
@@ -203,6 +208,16 @@ def _judge_names(case: Case, tally: Tally, executor: str) -> None:
             for start in case.tasks[task].starts:
                 right = start.name.startswith(f"puppet-{executor}")
                 tally.check("POOL-09", right, f"{task} runs in a thread named {start.name!r}", task=task)
+
+
+def _judge_launches(case: Case, tally: Tally, executor: str, method: str) -> None:
+    """POOL-13: by which start method the workers were launched, where their class tells it."""
+    for task, owner in case.owners.items():
+        for start in case.tasks[task].starts if owner == executor else ():
+            if start.launched in _METHODS:
+                right = _METHODS[start.launched] == method
+                text = f"{task} runs in a worker that is a {start.launched}, in spite of mp_context"
+                tally.check("POOL-13", right, text, task=task)
 
 
 def judge_counts(case: Case, tally: Tally) -> None:

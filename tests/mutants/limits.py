@@ -11,6 +11,7 @@ from tests.mutants.mutant import Mutant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from multiprocessing.context import BaseContext
 
 
 class Pool11(PlainThreadPool):
@@ -28,6 +29,19 @@ class Pool12(PlainThreadPool):
         """Make a pool of a given size."""
         if max_workers is None:
             raise TypeError("max_workers must be a number")
+        super().__init__(max_workers, **options)
+
+
+class Pool13(ProcessPoolExecutor):
+    """Launches its workers by the default context, whatever it is given."""
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        mp_context: BaseContext | None = None,  # noqa: ARG002 - that is its fault
+        **options: Any,  # noqa: ANN401 - the base class checks them
+    ) -> None:
+        """Make a pool without a context."""
         super().__init__(max_workers, **options)
 
 
@@ -67,6 +81,7 @@ class Brk14(ProcessPoolExecutor):
 MUTANTS: tuple[Mutant, ...] = (
     Mutant.of("POOL-11", Pool11),
     Mutant.of("POOL-12", Pool12),
+    Mutant.of("POOL-13", Pool13, kind="process"),
     Mutant.of("MAP-14", Map14, kind="process"),
     Mutant.of("PKL-09", Pkl09, kind="process"),
     Mutant.of("BRK-14", Brk14, kind="process"),

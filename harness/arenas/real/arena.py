@@ -280,8 +280,9 @@ class RealArena:
         task, pid, at = message["task"], message["pid"], message["at"]
         if message["do"] == "started":
             event: Event = Started(
-                at=at, task=task, pid=pid, thread=message["thread"], intact=message["intact"]
-            )
+                at=at, task=task, pid=pid, thread=message["thread"], intact=message["intact"],
+                launched=message["launched"],
+            )  # fmt: skip
             for gate in self._opens.get(task, ()):
                 self._gatehouse.open(gate)
         else:

@@ -221,7 +221,7 @@ class _Line:
     def started(self, task: str, *, intact: bool) -> None:
         self.send({
             "do": "started", "run": self.run, "task": task, "pid": self.pid, "thread": threading.get_ident(),
-            "intact": intact, "at": time.monotonic_ns(),
+            "intact": intact, "launched": _launched(), "at": time.monotonic_ns(),
         })  # fmt: skip
 
     def finished(self, task: str) -> None:
@@ -239,6 +239,12 @@ class _Line:
 
     def run_errand(self, task: str) -> None:
         """There is no executor in a worker process."""
+
+
+def _launched() -> str:
+    """The class of this process in `multiprocessing`, which tells how it was started."""
+    module = sys.modules.get("multiprocessing.process")
+    return "" if module is None else type(module.current_process()).__name__
 
 
 def _way_home(ticket: Ticket) -> Theatre:
