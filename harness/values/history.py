@@ -42,8 +42,8 @@ class Started:
     """A task, or an initializer, entered its body in `thread` of process `pid`.
 
     `intact` tells whether its arguments arrived, `again` that this very thread had entered it before (as far
-    as the client sees the threads). `name` is that of a thread of the client; of a worker process the class by
-    which `multiprocessing` `launched` it is known.
+    as the client sees the threads). `name` is that of a thread of the client; of a worker process it is known
+    by which class of `multiprocessing` it was `launched`.
     """
 
     at: int
