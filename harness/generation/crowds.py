@@ -25,7 +25,10 @@ MOST: Final = 14  # tasks in one program
 FEW: Final = 4  # one in so many is otherwise
 WORKERS: Final = (2, 1, 1, 2, 3)
 LIMITS: Final = (*[0] * 10, 1)
-EVENTS: Final = ("", "closed", "closed", "cancelled", "struck", "struck", "cancelled and struck")
+EVENTS: Final = (
+    "", "closed", "closed", "closed", "cancelled", "struck", "struck", "cancelled and struck",
+    "mapped", "mapped",
+)  # fmt: skip
 
 
 def goes_on(machine: Crowds) -> bool:
@@ -36,7 +39,7 @@ def goes_on(machine: Crowds) -> bool:
 class Crowds(ProgramMachine):
     """Pools with a crowd before them: cancelled one by one, by a shutdown, or struck by a death."""
 
-    @initialize(core=CORES, plain=st.booleans())
+    @initialize(core=CORES, plain=st.sampled_from([True, True, True, False]))
     def begin(self, core: int, plain: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """Hold all workers, and submit more than can be on their way; mostly something happens at once.
 
@@ -64,6 +67,8 @@ class Crowds(ProgramMachine):
             self.shut_down_and_look(which)
         elif event == "cancelled":
             self.cancel_each(self.composer.futures)
+        elif event == "mapped":
+            self.map_many(extra + 1)
         elif event and self.shape.dies:
             self.cancel_each(self.composer.futures[-extra:] if event == "cancelled and struck" else ())
             self.strike(which, signal="KILL", alone=False)
@@ -85,6 +90,15 @@ class Crowds(ProgramMachine):
         """Cancel several, one by one."""
         for name in names:
             self.composer.cancel(name)
+
+    def map_many(self, chunksize: int) -> None:
+        """Let all go, and map over as many in chunks; the last chunk may be a smaller one."""
+        for gate in list(self.composer.closed):
+            self.composer.open(gate)
+        tasks = tuple(self.composer.task(gated=False, ending=Return()) for _ in self.composer.futures)
+        options = {"chunksize": chunksize} if "map_chunksize" in self.shape.capabilities else {}
+        self.composer.map("e0", tasks, **options)
+        self.composer.draw(self.composer.iterators[-1], all_of_it=True)
 
     def let_go(self, which: int) -> None:
         """Open the gate of one of the tasks that have workers, and read its outcome."""

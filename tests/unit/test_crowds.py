@@ -14,10 +14,11 @@ from tests.unit.test_draw import PROCESSES
 if TYPE_CHECKING:
     from harness.values.program import Program
 
-_SHAPE: Final = replace(PROCESSES, lanes=1, prefetch=5)
-_PROGRAMS: Final = draw("crowds", _SHAPE, 7, 120)
-
-
+_SHAPE: Final = replace(
+    PROCESSES, lanes=1, prefetch=5, capabilities=PROCESSES.capabilities | {"map_chunksize"}
+)
+_PROGRAMS: Final = [program for seed in (7, 8, 9) for program in draw("crowds", _SHAPE, seed, 80)]
+_PAIR: Final = 2  # items of a chunk of which one is the first and one the last
 _CLOSING: Final = op.Shutdown(executor="e0", wait=False, cancel_futures=True)
 
 
@@ -52,6 +53,12 @@ def test_the_death_of_any_worker_is_waited_for() -> None:
         and op.Result(future=f"f{step.task[1:]}") in each.lanes[0].operations[place:]
     }  # fmt: skip
     assert {"t0", "t1"} <= awaited
+
+
+def test_crowds_are_mapped_in_chunks() -> None:
+    """Of more than two items, and of more than one chunk: what is lost or turned round there shows."""
+    maps = [step for each in _PROGRAMS for step in each.lanes[0].operations if isinstance(step, op.Map)]
+    assert any(_PAIR < step.chunksize < len(step.tasks) for step in maps)
 
 
 def test_crowds_are_for_the_longer_profiles() -> None:
