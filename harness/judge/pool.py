@@ -406,7 +406,8 @@ def _judge_cancelling(case: Case, tally: Tally, executor: str, call: Call) -> No
         text = f"{names} were queued behind a prefetch of {spare}, and ran after cancel_futures"
         tally.check(rule, len(ran) <= spare, text, call, *later[:1], shape=shape)
     for track in case.tracks.values():
-        if track.executor == executor and track.task.inside(call.begin, call.end):
+        stopped = case.stops and case.cancelled_since[track.name] < FOREVER  # by its client
+        if track.executor == executor and track.task.inside(call.begin, call.end) and not stopped:
             reads = [
                 each
                 for each in track.calls

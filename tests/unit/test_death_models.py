@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,10 @@ import pytest
 from harness.judge.judge import judge
 from harness.specs import load_rules
 from harness.values.history import Answered, Called, Finished, History, Started
-from harness.values.operation import Cancel, Kill, Operation, Result, Submit
+from harness.values.operation import Cancel, Kill, Operation, Result, Shutdown, Submit
 from harness.values.outcome import Outcome, Returned, Struck, Submitted
 from harness.values.program import Lane, Pool, Program, Script, epilogue
-from tests.unit.story import YES, an_executor, ends, raised, starts, story, submit
+from tests.unit.story import NONE, YES, an_executor, ends, raised, starts, story, submit
 
 if TYPE_CHECKING:
     from harness.values.history import Event
@@ -105,3 +106,15 @@ def test_a_running_task_may_be_cancelled_where_that_is_declared(stops: bool) -> 
     history = story(submit(0), starts(0), (Cancel(future="f0"), YES), ends(0))
     subject = replace(an_executor(), capabilities=("cancels_running",) if stops else ())
     assert broken(judge(history, subject, load_rules())) == (set() if stops else {"FUT-05"})
+
+
+@pytest.mark.parametrize("by", ["client", "shutdown"])
+def test_a_running_task_that_its_client_cancels_was_not_cancelled_by_a_shutdown(by: str) -> None:
+    """Where running tasks can be cancelled, a shutdown answers only for those that nobody else cancelled."""
+    cancel = [(Cancel(future="f0"), YES)] if by == "client" else []
+    history = story(
+        submit(0), starts(0), (Shutdown(executor="e0", wait=False, cancel_futures=True), NONE), *cancel,
+        (Result(future="f0"), raised(CancelledError)), ends(0),
+    )  # fmt: skip
+    subject = replace(an_executor(), capabilities=("cancel_futures", "cancels_running"))
+    assert ("SHD-03" in broken(judge(history, subject, load_rules()))) == (by == "shutdown")
