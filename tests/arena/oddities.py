@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,3 +134,79 @@ class HasItsOwnLogger(ThreadPoolExecutor):
         """Say so, and queue the call."""
         logging.getLogger("elsewhere").error("submitted")
         return super().submit(fn, *args, **kwargs)
+
+
+class LockedFuture(Future[T]):
+    """Cancels under a lock of its own, and counts who asks; the outcome is handed out by CPython's code."""
+
+    def __init__(self) -> None:
+        """Make a future that nobody has asked."""
+        super().__init__()
+        self._mine = threading.RLock()
+        self.asked = 0
+
+    def cancel(self) -> bool:
+        """Cancel it, one thread at a time."""
+        with self._mine:
+            return super().cancel()
+
+    def result(self, timeout: float | None = None) -> T:
+        """Count, and wait for the outcome."""
+        self.asked += 1
+        return super().result(timeout)
+
+
+class DeafFuture(LockedFuture[T]):
+    """Answers for itself: the outcome is not CPython's affair."""
+
+    def result(self, timeout: float | None = None) -> T:
+        """Wait for the outcome, and trust it."""
+        error = self.exception(timeout)
+        if error is not None:
+            raise error
+        return cast("T", self._result)
+
+
+class TiedFuture(LockedFuture[T]):
+    """Counts itself out at the executor that made it, when its callbacks are to be called."""
+
+    _done_callbacks: list[Callable[[Future[T]], object]]
+    owner: MakesFutures | None = None
+
+    def _invoke_callbacks(self) -> None:
+        """Go through the owner."""
+        assert self.owner is not None
+        self.owner.ended += 1
+        for callback in self._done_callbacks:
+            callback(self)
+
+
+class MakesFutures(Executor):
+    """Executes tasks at once, in futures of its own class."""
+
+    future: type[LockedFuture[Any]] = LockedFuture
+
+    def __init__(self, max_workers: int = 2) -> None:  # noqa: ARG002 - there are none
+        """Make an executor."""
+        self.ended = 0
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Execute the task."""
+        future: LockedFuture[T] = self.future()
+        if isinstance(future, TiedFuture):
+            future.owner = self
+        future.set_running_or_notify_cancel()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+class MakesDeafFutures(MakesFutures):
+    """The same, with futures that answer for themselves."""
+
+    future = DeafFuture
+
+
+class MakesTiedFutures(MakesFutures):
+    """The same, with futures that need it."""
+
+    future = TiedFuture

@@ -32,7 +32,7 @@ from harness.values.history import (
     Started,
     Stuck,
 )
-from harness.values.outcome import Raised, Returned, Skipped, Struck
+from harness.values.outcome import Raised, Returned, Skipped, Struck, Submitted
 from harness.values.program import Exit, Fault, Lane, Pool, Program, Raise, Script, epilogue
 from harness.values.subject import Subject
 
@@ -367,6 +367,26 @@ def test_a_probe_tells_the_kind(arena: RealArena, target: str, kind: str) -> Non
     assert found["components"][f"{kind} pool"] == "cpython"
     assert not found["inline"]
     assert "cancel_futures" in found["capabilities"]
+
+
+@pytest.mark.parametrize(("name", "whose"), [("MakesFutures", "cpython"), ("MakesDeafFutures", "own")])
+def test_a_future_is_cpythons_if_its_outcome_is(arena: RealArena, name: str, whose: str) -> None:
+    """A subclass that locks or counts around CPython's methods hands the outcome out as CPython does."""
+    assert arena.probe(ODDITIES + name)["components"]["Future"] == whose
+
+
+@pytest.mark.parametrize(("name", "alone"), [("MakesFutures", True), ("MakesTiedFutures", False)])
+def test_a_future_that_needs_its_executor_is_not_made_without(
+    arena: RealArena,
+    name: str,
+    alone: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """Only executors make futures: a class that is tied to them is no class for bare futures."""
+    bare = op.Fresh(future="b", like="f0"), op.SetResult(future="b", mark="b")
+    history = _run(arena, ODDITIES + name, _program(SUBMIT_FREE, *bare))
+    made, ended = _answer(history, 1), _answer(history, 2)
+    assert isinstance(made, Submitted if alone else Raised)
+    assert isinstance(ended, Returned if alone else Skipped)
 
 
 @pytest.mark.parametrize(

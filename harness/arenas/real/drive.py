@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.arenas.real import puppet
 from harness.values.outcome import Outcome, Returned, Submitted
@@ -13,11 +13,43 @@ if TYPE_CHECKING:
     from harness.values import operation as op
 
 
+class NotOnItsOwn(Exception):  # noqa: N818 - says what the class is like, not that it is wrong
+    """A class of futures that do not work without the executor that makes them, as they rightly may."""
+
+
 def make(stage: Stage, step: op.Fresh) -> Outcome:
-    """Make a future of the class of another."""
-    future = type(stage.futures[step.like])()
+    """Make a future of the class of another, if that class is one for bare futures."""
+    kind = type(stage.futures[step.like])
+    if _is_derived(kind) and kind not in stage.rehearsed:
+        _rehearse(kind)
+        stage.rehearsed.add(kind)
+    future = kind()
     stage.futures[step.future] = future
     return Submitted(is_future=isinstance(future, stage.blueprint.future))
+
+
+def _is_derived(kind: type) -> bool:
+    """Whether a class adds to another class of futures what may need its executor."""
+    return any(hasattr(base, "set_result") for base in kind.__bases__)
+
+
+def _rehearse(kind: type[Any]) -> None:
+    """End and cancel spare futures, whose callbacks are to be called then.
+
+    Futures are made by executors: only a class that is the whole of a future promises to work by itself.
+    """
+    called: list[bool] = []
+    ended, cancelled = kind(), kind()
+    try:
+        for future in (ended, cancelled):
+            future.add_done_callback(lambda _: called.append(True))
+        ended.set_running_or_notify_cancel()
+        ended.set_result(None)
+        cancelled.cancel()
+    except Exception as error:
+        raise NotOnItsOwn(kind.__name__) from error
+    if len(called) < len((ended, cancelled)):
+        raise NotOnItsOwn(kind.__name__)
 
 
 def claim(stage: Stage, step: op.Claim) -> Outcome:

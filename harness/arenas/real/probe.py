@@ -147,12 +147,8 @@ def _components(blueprint: Blueprint, executor: Any, future: Any, frames: tuple[
     maps = {concurrent.futures.Executor.map}
     if process is not None:
         maps.add(process.ProcessPoolExecutor.map)
-    future_is_ours = all(
-        getattr(type(future), name, None) is getattr(concurrent.futures.Future, name)
-        for name in ("cancel", "cancelled", "running", "done", "result", "exception", "add_done_callback")
-    )
     owners = {
-        "Future": future_is_ours,
+        "Future": all(_asks_cpython(type(future), name) for name in ("result", "exception")),
         "wait": blueprint.wait is concurrent.futures.wait,
         "as_completed": blueprint.as_completed is concurrent.futures.as_completed,
         "Executor.map": getattr(type(executor), "map", None) in maps,
@@ -162,6 +158,21 @@ def _components(blueprint: Blueprint, executor: Any, future: Any, frames: tuple[
         "process pool": "concurrent.futures.process:_process_worker" in frames,
     }
     return {name: "cpython" if ours else "own" for name, ours in owners.items()}
+
+
+def _asks_cpython(cls: type, name: str) -> bool:
+    """Whether this method of a class of futures is CPython's, or overridden by one that calls it in the end.
+
+    A subclass that locks or counts around the outcome, or cancels in its own way, hands it out as they do.
+    """
+    theirs: object = getattr(concurrent.futures.Future, name)
+    for each in cls.__mro__:
+        method = vars(each).get(name)
+        if method is theirs:
+            return True
+        if method is not None and name not in getattr(getattr(method, "__code__", None), "co_names", ()):
+            return False
+    return False
 
 
 def _has_processes() -> bool:

@@ -76,6 +76,7 @@ class Stage:
         self.scripts = {script.task: script for script in (*program.tasks, *initializers_of(program))}
         self.executors: dict[str, Any] = {}
         self.futures: dict[str, Any] = {}
+        self.rehearsed: set[type] = set()  # classes whose futures work on their own
         self.iterators: dict[str, Iterator[Any]] = {}
         self.owner: dict[str, str] = {}  # which executor a task was given to
         self.task_of: dict[str, str] = {}  # which task a future stands for
