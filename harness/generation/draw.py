@@ -15,7 +15,7 @@ from hypothesis.errors import HypothesisException
 from hypothesis.stateful import run_state_machine_as_test
 
 from harness.generation.surroundings import without_surroundings
-from harness.generation.themes import ALIKE, SMALL, THEMES
+from harness.generation.themes import ALIKE, THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -79,8 +79,8 @@ def _kind(step: Operation) -> str:
 
 
 def _examples(theme: str, count: int) -> int:
-    """How many to draw: more of small programs, since those with the same gist are left out."""
-    return count * (3 if theme in SMALL else 1)
+    """How many to draw: more of those of which what has the same gist is left out."""
+    return count * (3 if theme in ALIKE else 1)
 
 
 def rounds(theme: str, shape: Shape, number: int, count: int) -> Iterator[tuple[int, tuple[Program, ...]]]:

@@ -27,13 +27,17 @@ _UNNOTICED: Final = 4  # by a cancel that no claim comes across
 _NOT_AT_ALL: Final = 5
 # How it is waited for: by `wait`, until one of these; by `as_completed`; by a read of result or error.
 _WHENS: Final[tuple[op.ReturnWhen, ...]] = ("ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION")
+_ALL_COMPLETED: Final = 0
 _FIRST_COMPLETED: Final = 1
 _FIRST_EXCEPTION: Final = 2
 _ITERATE: Final = 3
 _READ: Final = 4
 _WAYS: Final = 6
-_BY_ONE: Final = (*range(_WAYS), _FIRST_EXCEPTION, _ITERATE)  # what has most sides more often
-_BY_TWO: Final = (*range(_WAYS), *[_READ, _READ + 1] * 3)  # of two that read one future, each is to be told
+_DRAWN: Final = {  # by who ends and who waits: the ways in which most can go wrong there come more often
+    (1, 1): (*range(_WAYS), _FIRST_COMPLETED, _FIRST_EXCEPTION),
+    (2, 1): (*range(_WAYS), _ALL_COMPLETED, _ALL_COMPLETED, _ITERATE),
+    (1, 2): (*range(_WAYS), *[_READ, _READ + 1] * 3),
+}
 _HOWS: Final = 20  # evenly folded onto the ways to end a future
 
 
@@ -54,12 +58,12 @@ class Handoffs(ProgramMachine):
         composer = self.composer
         composer.pools = [Pool(workers=1)]
         composer.lanes = [[] for _ in range(min(enders + waiters, self.shape.lanes))]
-        enders = min(enders, len(composer.lanes) - 1)
         composer.submit("e0", composer.task(gated=False, ending=Return()))
         self.marks = 0
         self.plain = plain
         self.bare = [f"b{number}" for number in range(1 if contested else choose.one_of(_COUNTS))]
-        way, decisive = choose.one_of(_BY_ONE if waiters == 1 else _BY_TWO), choose.one_of((0, 0, 1))
+        way, decisive = choose.one_of(_DRAWN[enders, waiters]), choose.one_of((0, 0, 1))
+        enders = min(enders, len(composer.lanes) - 1)
         # Whoever makes them is there first: mostly those who wait.
         composer.lane = choose.one_of((-1, -1, 0)) % len(composer.lanes)
         for name in self.bare:

@@ -49,14 +49,14 @@ def _ends_too_few(program: Program, when: op.ReturnWhen) -> bool:
 
 def test_most_programs_hand_something_over() -> None:
     """Two programs in three have a client that waits for what only another one ends; all four ways occur."""
-    handed = [_handed_over(program) for program in draw("handoffs", _SHAPE, 7, 60)]
+    handed = [_handed_over(program) for program in draw("handoffs", _SHAPE, 7, 150)]
     assert sum(map(bool, handed)) * 3 > 2 * len(handed)
     assert set().union(*handed) == set(_WAITS)
 
 
 def test_handoffs_differ() -> None:
-    """Of sixty programs most go their own way: who ends what how, who waits for what, who makes it."""
-    programs = draw("handoffs", _SHAPE, 7, 60)
+    """Of many programs most go their own way: who ends what how, who waits for what, who makes it."""
+    programs = draw("handoffs", _SHAPE, 7, 150)
     ways = {
         " | ".join(
             " ".join(type(step).__name__ + getattr(step, "return_when", "") for step in lane.operations)
@@ -70,7 +70,7 @@ def test_handoffs_differ() -> None:
 @pytest.mark.parametrize("when", ["FIRST_COMPLETED", "FIRST_EXCEPTION"])
 def test_who_waits_for_the_first_may_not_wait_for_the_rest(when: op.ReturnWhen) -> None:
     """A `wait` for the first is drawn beside a future that nobody ends: to wait for all is to hang."""
-    assert sum(_ends_too_few(program, when) for program in draw("handoffs", _SHAPE, 7, 60)) > 1
+    assert sum(_ends_too_few(program, when) for program in draw("handoffs", _SHAPE, 7, 150)) > 1
 
 
 def test_handoffs_are_small_and_for_several_lanes() -> None:
