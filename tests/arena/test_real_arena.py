@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import pytest
 
-from harness.arenas.real.arena import Patience, RealArena, SubjectError
+from harness.arenas.real import arena as real_arena
+from harness.arenas.real.arena import Patience, RealArena, SubjectError, _Watch
 from harness.arenas.real.child import Player
+from harness.arenas.real.evidence import Look, still
 from harness.arenas.real.stage import Stage
 from harness.values import operation as op
 from harness.values.history import (
@@ -445,6 +447,9 @@ class _Believer:
     def moved(self) -> None:
         """What was heard is of no interest."""
 
+    def begin(self) -> None:
+        """Nor is when."""
+
 
 def test_whoever_works_on_after_a_timeout_is_no_slow_machine(arena: RealArena) -> None:
     """Half a second of the processor after the end of a timeout is evidence; who comes back is left alone."""
@@ -487,3 +492,41 @@ def test_what_threads_did_counts_before_a_wait_is_given_up() -> None:
     control = SimpleNamespace(next_turn=lambda: 1, send=lambda _message: None, pause=pause)
     player = Player(stage, cast("Any", control), cast("Any", None), cast("Any", None))
     assert player.wait_until(lambda: ledger.settled(set()), None)
+
+
+@pytest.mark.parametrize("told", ["by a message", "by an event"])
+@pytest.mark.parametrize(("stall", "believed"), [(0.1, 4.0), (3.0, 9.0)], ids=["polls", "stalls"])
+def test_who_has_stalled_before_is_given_more_time(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    told: str,
+    stall: float,
+    believed: float,
+) -> None:
+    """Whoever waits with deadlines hangs when it has been silent for much longer than ever before."""
+    clock = [0.0]
+    asleep = Look(marks=frozenset(), busy=False, dated=True)
+    monkeypatch.setattr(real_arena, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(
+        real_arena, "evidence", SimpleNamespace(look=lambda *_, **_without: asleep, still=still)
+    )
+    child = cast("Any", SimpleNamespace(pid=0, events=tmp_path / "events"))
+    child.events.write_bytes(b"")
+    watch = _Watch(patience=Patience(idle=4.0))
+
+    def is_still_after(seconds: float) -> bool:
+        end = clock[0] + seconds
+        while clock[0] < end and not watch.is_still(child):
+            clock[0] += 0.05
+        return clock[0] < end
+
+    for number in range(5):
+        assert not is_still_after(stall)
+        if told == "by a message":
+            watch.moved()
+        else:
+            child.events.write_bytes(b"." * (number + 1))
+            assert not is_still_after(0.1)
+    last = clock[0]
+    assert is_still_after(60.0)
+    assert clock[0] - last == pytest.approx(believed, abs=0.6)

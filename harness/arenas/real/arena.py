@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from harness.values.subject import Subject
 
 
+_STALLS = 3  # times as long as any silence that ended by itself
 _POLLING = 0.2  # of a processor: more than a thread that polls needs, less than one that works
 _SECOND = 1_000_000_000
 # Of a call that goes on after its timeout: for how long that must be over, as a part of the time that makes a
@@ -110,6 +111,7 @@ class RealArena:
         self._child: Child | None = None
         self._opens: dict[str, tuple[str, ...]] = {}  # the gates that tasks open by being in their bodies
         self._runs = 0
+        self._pauses: dict[str, float] = {}  # by executor: the longest silence that ended, in seconds
         self._watch = _Watch(patience=Patience())
         self.spending = Spending()
 
@@ -179,7 +181,7 @@ class RealArena:
         self._gatehouse.begin(run)
         scripts = (*program.tasks, *initializers_of(program))
         self._opens = {script.task: script.opens for script in scripts}
-        self._watch = _Watch(patience=patience)
+        self._watch = _Watch(patience=patience, pause=self._pauses.get(subject.target, 0.0))
         child.send({
             "do": "run", "run": run, "target": subject.target, "program": text,
             "address": self._gatehouse.address, "key": self._gatehouse.key,
@@ -191,6 +193,7 @@ class RealArena:
         pid = child.pid
         if answer is None or not answer["clean"]:
             self._end_child()
+        self._pauses[subject.target] = self._watch.pause
         self.spending.running += time.monotonic() - begun
         self.spending.stillness += self._watch.stillness
         if answer is not None and answer.get("trouble"):
@@ -215,7 +218,7 @@ class RealArena:
                 if watch.turn is None:
                     return [Stuck(at=time.monotonic_ns(), stacks=self._stacks(child))], None
                 child.send({"do": "give up", "turn": watch.turn})
-                watch.moved()
+                watch.begin()
             elif time.monotonic() > limit:
                 if watch.turn is None and self._goes_on_after_its_timeout(child, program):
                     return [Stuck(at=time.monotonic_ns(), stacks=self._stacks(child), livelock=True)], None
@@ -327,21 +330,30 @@ class RealArena:
 class _Watch:
     """What one run's waiting knows: whether the child waits for us, and since when nothing moved."""
 
-    def __init__(self, *, patience: Patience) -> None:
+    def __init__(self, *, patience: Patience, pause: float = 0.0) -> None:
         self.patience = patience
+        self.pause = pause  # the longest silence so far that ended by itself
         self.turn: int | None = None
         self.waiter = 0  # the thread of ours that waits, in the child or in one that it forked
         self.events: list[Event] = []
         self.stillness = 0.0
-        self._since = time.monotonic()
+        self._written = 0  # bytes of the client's events
+        self.begin()
+
+    def begin(self) -> None:
+        """Whatever was seen before does not count."""
         self._last: evidence.Look | None = None
-        self._heard = self._since
         self._first: evidence.Look | None = None  # since something was heard
+        self._since = self._heard = time.monotonic()
 
     def moved(self) -> None:
-        """Something was heard: whatever was seen before does not count."""
-        self._last = self._first = None
-        self._since = self._heard = time.monotonic()
+        """Something was heard."""
+        self._end_pause(time.monotonic())
+        self.begin()
+
+    def _end_pause(self, now: float) -> None:
+        self.pause = max(self.pause, now - self._heard)
+        self._heard = now
 
     def is_still(self, child: Child) -> bool:
         """Whether nothing has moved for long enough; looks at most once a glance."""
@@ -350,7 +362,7 @@ class _Watch:
             return False
         seen = evidence.look(child.pid, without=self.waiter if self.turn is not None else 0)
         self._first = self._first or seen
-        if self._only_polls(seen, now):
+        if self._only_polls(child, seen, now):
             return True
         if self._last is None or not evidence.still(self._last, seen):
             self._last, self._since = seen, now
@@ -361,10 +373,19 @@ class _Watch:
         self.stillness += now - self._since
         return True
 
-    def _only_polls(self, seen: evidence.Look, now: float) -> bool:
-        """Whether nothing was heard for so long, while hardly anything was done, that it is a hang, too."""
+    def _only_polls(self, child: Child, seen: evidence.Look, now: float) -> bool:
+        """Whether nothing was heard for so long, while hardly anything was done, that it is a hang, too.
+
+        Much longer, that is, than this executor ever was silent before it went on: it may stall.
+        """
         idle = self.patience.idle
-        if idle is None or self._first is None or now - self._heard < idle:
+        if idle is None or self._first is None:
+            return False
+        written = child.events.stat().st_size
+        if written != self._written:  # its calls come back, though it has nothing to ask
+            self._written, self._first = written, seen
+            self._end_pause(now)
+        if now - self._heard < max(idle, _STALLS * self.pause):
             return False
         self.stillness += now - self._heard
         return not seen.busy and seen.spent - self._first.spent < _POLLING * (now - self._heard)
