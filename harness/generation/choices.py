@@ -12,8 +12,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SCATTER: Final = 0x9E3779B97F4A7C15  # a factor that makes neighbours differ in all their digits
-CORES: Final = st.sampled_from(range(1 << 24))  # of larger numbers Hypothesis prefers the small ones
-"""The numbers from which choices follow."""
+_PART: Final = 256
+CORES: Final = st.tuples(*[st.sampled_from(range(_PART))] * 3).map(
+    lambda parts: (parts[0] * _PART + parts[1]) * _PART + parts[2]
+)
+"""The numbers from which choices follow.
+
+They are drawn in parts: of a large number Hypothesis draws again what it drew before, or a small one; one part
+that differs leads to other choices throughout.
+"""
 
 
 class Choices:
@@ -21,7 +28,7 @@ class Choices:
 
     def __init__(self, number: int) -> None:
         """Begin with a number; those near it lead to other choices."""
-        self._rest = number * _SCATTER % (1 << 64)
+        self._rest = (number * _SCATTER % (1 << 64)) >> 20  # the lower digits depend on a few only
 
     def one_of(self, options: Sequence[T]) -> T:
         """The next choice."""
