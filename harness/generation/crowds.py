@@ -21,7 +21,8 @@ from harness.values.program import Pool, Return
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MOST: Final = 14  # tasks in one program
+MOST: Final = 14  # tasks in one program, but for those that a pool takes on at once
+DEEPEST: Final = 40  # who takes on more than that is not filled up: each task is a call, a gate and a look
 FEW: Final = 4  # one in so many is otherwise
 WORKERS: Final = (2, 1, 1, 2, 3)
 LIMITS: Final = (*[0] * 10, 1)
@@ -54,7 +55,7 @@ class Crowds(ProgramMachine):
         self.plain = plain
         self.composer.pools = [self.limited(Pool(workers=workers, start=method), limit)]
         extra = choose.one_of((1, 2, 3))
-        for place in range(workers + self.shape.prefetch + extra):
+        for place in range(workers + min(self.shape.prefetch, DEEPEST) + extra):
             gated = not flock or place < workers
             self.composer.submit("e0", self.composer.task(gated=gated, ending=Return()))
         if choose.one_of(range(FEW)):

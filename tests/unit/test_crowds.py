@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from harness.generation.composer import AMPLE
+from harness.generation.crowds import DEEPEST
 from harness.generation.draw import draw
 from harness.generation.themes import LATER, themes_for
 from harness.values import operation as op
@@ -36,6 +37,12 @@ def _looks_after_cancelling(program: Program) -> bool:
 def test_crowds_are_larger_than_what_is_on_its_way() -> None:
     """Some tasks are still queued when all that a pool may have claimed is with workers or on its way."""
     assert all(len(each.tasks) > each.pools[0].workers + _SHAPE.prefetch for each in _PROGRAMS)
+
+
+def test_a_pool_that_takes_on_hundreds_of_tasks_is_not_filled_up() -> None:
+    """A program of a thousand operations is run and reduced for minutes, and a theme has seconds."""
+    programs = draw("crowds", replace(_SHAPE, prefetch=1000), 7, 20)
+    assert max(len(each.tasks) for each in programs) < 2 * DEEPEST
 
 
 def test_a_client_looks_after_a_cancelling_shutdown() -> None:
