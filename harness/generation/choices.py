@@ -18,8 +18,8 @@ CORES: Final = st.tuples(*[st.sampled_from(range(_PART))] * 3).map(
 )
 """The numbers from which choices follow.
 
-They are drawn in parts: of a large number Hypothesis draws again what it drew before, or a small one; one part
-that differs leads to other choices throughout.
+They are drawn in parts: of a large number Hypothesis draws again what it drew before, or a small one. One
+part that differs leads to other choices throughout.
 """
 
 
