@@ -48,7 +48,7 @@ def _judge_once(case: Case, tally: Tally, track: Track) -> None:
     if len(starts) > 1 and case.subject.death != "retries":
         pids = ", ".join(str(start.pid) for start in starts)
         tally.blame("FUT-09", f"{name} was executed {len(starts)} times (in processes {pids})", task=name)
-    elif len(starts) == 1:
+    elif starts:
         tally.hold("FUT-09")
     elif case.done_since[track.name] < FOREVER and _outcome(track) == "value" and case.complete():
         text = f"{track.name} has an outcome, but {name} was never executed"

@@ -118,3 +118,23 @@ def test_a_running_task_that_its_client_cancels_was_not_cancelled_by_a_shutdown(
     )  # fmt: skip
     subject = replace(an_executor(), capabilities=("cancel_futures", "cancels_running"))
     assert ("SHD-03" in broken(judge(history, subject, load_rules()))) == (by == "shutdown")
+
+
+@pytest.mark.parametrize("death", ["heals", "retries"])
+def test_a_task_is_executed_again_where_deaths_are_survived_by_trying_again(death: DeathModel) -> None:
+    """Its second execution has the outcome; it is no task that was never executed, and elsewhere one too many."""
+    history = after_a_kill(WHOLE["t0"], WHOLE["t1"])
+    again = (
+        Started(at=10_000, task="t0", pid=VICTIM + 2, thread=1),
+        Finished(at=10_010, task="t0", pid=VICTIM + 2),
+    )
+    end = next(
+        place
+        for place, event in enumerate(history.events)
+        if isinstance(event, Finished) and event.task == "t1"
+    )
+    events = [*history.events[:end], *again, *history.events[end:]]
+    told = replace(
+        history, events=tuple(replace(event, at=10 * at) for at, event in enumerate(events, start=1))
+    )
+    assert ("FUT-09" in broken(judge(told, a_pool_that(death), load_rules()))) == (death == "heals")
