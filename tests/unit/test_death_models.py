@@ -122,7 +122,7 @@ def test_a_running_task_that_its_client_cancels_was_not_cancelled_by_a_shutdown(
 
 @pytest.mark.parametrize("death", ["heals", "retries"])
 def test_a_task_is_executed_again_where_deaths_are_survived_by_trying_again(death: DeathModel) -> None:
-    """Its second execution has the outcome; it is no task that was never executed, and elsewhere one too many."""
+    """Its second execution has the outcome; to a pool that does not say so it is one too many."""
     history = after_a_kill(WHOLE["t0"], WHOLE["t1"])
     again = (
         Started(at=10_000, task="t0", pid=VICTIM + 2, thread=1),
