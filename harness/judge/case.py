@@ -631,6 +631,14 @@ class Case:
                     return str(getattr(call.step, "deed", ""))
         return ""
 
+    def waits_for_room(self) -> bool:
+        """Whether a client, callback or task is in a `submit()` that may wait for room, perhaps for ever."""
+        submitting = any(isinstance(call.step, op.Submit | op.Map) for call in self.open_calls())
+        deed = self.stalled_callback()
+        return "submit_may_block" in self.subject.capabilities and (
+            submitting or deed.removeprefix("task: ") == "submit"
+        )
+
     def stalled_finaliser(self) -> str:
         """A finaliser that was entered and never left, if there is one."""
         litter = {call.step.litter for call in self.calls if isinstance(call.step, op.Litter)}

@@ -132,7 +132,7 @@ def unmet_assumption(case: Case) -> str:
         return f"too slow to tell: {case.slow.reason}"
     hanging = case.open_calls()
     for call in hanging:
-        if case.stuck is not None and not call.fair:
+        if case.stuck is not None and (not call.fair or case.waits_for_room()):
             return f"operation {call.number} may rightly wait for ever"
     if case.stuck is not None and not hanging:
         return "nothing moves, and no call of the subject is open"
