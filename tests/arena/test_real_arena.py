@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from harness.arenas.real import arena as real_arena
 from harness.arenas.real.arena import Patience, RealArena, SubjectError, _Watch
 from harness.arenas.real.child import Player
 from harness.arenas.real.evidence import Look, still
+from harness.arenas.real.perform import perform
 from harness.arenas.real.stage import Stage
 from harness.values import operation as op
 from harness.values.history import (
@@ -475,6 +477,21 @@ def test_what_was_said_before_all_was_still_is_heard_first(arena: RealArena) -> 
         arena._attend(cast("Any", child), Program())
         arena._selector.unregister(ours)
     assert happened == [b"!", "give up"]
+
+
+@pytest.mark.parametrize("deed", ["submit", "add"])
+def test_a_callback_that_comes_late_brings_nothing_back(deed: op.Deed) -> None:
+    """The client has dropped everything: the futures that the callback makes or knows must not be kept."""
+    stage = Stage(_program(SUBMIT_FREE), cast("Any", None), cast("Any", None), lambda: None)
+    stage.recorder = stage.blueprint = cast("Any", SimpleNamespace(write=lambda _event: None, future=Future))
+    future: Future[object] = Future()
+    stage.futures["f0"] = future
+    stage.executors["e0"] = SimpleNamespace(submit=lambda *_call, **_keywords: Future())
+    step = op.AddCallback(future="f0", callback="c0", deed=deed, executor="e0", task="t0")
+    perform(stage, step)
+    stage.drop_everything()
+    future.set_result(None)
+    assert stage.futures == {}
 
 
 def test_what_threads_did_counts_before_a_wait_is_given_up() -> None:

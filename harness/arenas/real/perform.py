@@ -161,14 +161,18 @@ def _state(future: Any) -> str:  # noqa: ANN401 - a future of whatever class
 
 def _add_callback(stage: Stage, step: op.AddCallback) -> Outcome:
     future = stage.futures[step.future]
-    stage.describe(future.add_done_callback(_callback(stage, step)))
+    executor = stage.executors.get(step.executor or "")
+    stage.describe(future.add_done_callback(_callback(stage, step, future, executor)))
     return NOTHING
 
 
-def _callback(stage: Stage, step: op.AddCallback) -> Callable[..., None]:
-    # Callbacks may come after the client has dropped everything: they keep what they need.
-    expected = stage.futures[step.future]
-    executor = stage.executors.get(step.executor or "")
+def _callback(
+    stage: Stage,
+    step: op.AddCallback,
+    expected: Any,  # noqa: ANN401 - a future of whatever class
+    executor: Any = None,  # noqa: ANN401 - a live one
+) -> Callable[..., None]:
+    """What is called; it may be after the client has dropped everything, so it keeps what it needs."""
 
     def called(*arguments: Any) -> None:  # noqa: ANN401 - whatever the subject hands over is recorded
         at = now()
@@ -222,9 +226,8 @@ def _do_deed(stage: Stage, step: op.AddCallback, future: Any, executor: Any) -> 
         case "query":
             future.running(), future.cancelled(), future.done(), repr(future), future.cancel()
         case "add":
-            stage.futures.setdefault(step.future, future)
             added = op.AddCallback(future=step.future, callback=f"{step.callback}.added")
-            future.add_done_callback(_callback(stage, added))
+            future.add_done_callback(_callback(stage, added, future))
         case "submit" if step.executor is not None and step.task is not None:
             ticket = stage.ticket(step.task, step.executor, "plain")
             stage.hand_in(executor, f"f.{step.callback}", ticket)

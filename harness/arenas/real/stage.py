@@ -95,6 +95,7 @@ class Stage:
         self.is_worker: Callable[[object], bool] = lambda _pid: True  # and not whoever has its number by now
         self._wake = wake
         self._marks: deque[tuple[str, str, int]] = deque()
+        self._dropped = False
         self._made: dict[str, object] = {}
         self._errors: list[BaseException] = []
         self._begun = threading.local()
@@ -134,6 +135,7 @@ class Stage:
 
     def drop_everything(self) -> list[weakref.ref[Any]]:
         """Let go of every live object; weak references to the executors remain."""
+        self._dropped = True
         shadows = []
         for executor in self.executors.values():
             try:
@@ -211,7 +213,8 @@ class Stage:
         args, keywords = puppet.arguments(ticket)
         self.task_of[name] = ticket.task
         future = executor.submit(self.play, ticket, *args, **keywords)
-        self.futures[name] = future
+        if not self._dropped:  # a callback may come late: what it makes must keep nothing alive
+            self.futures[name] = future
         self.mark("accepted", ticket.task, 0)
         return Submitted(is_future=isinstance(future, self.blueprint.future))
 
