@@ -307,7 +307,8 @@ def judge_shutdowns(case: Case, tally: Tally) -> None:
         _judge_everything_done(case, tally, executor, calls)
         unused = executor not in case.owners.values()
         if unused and calls and case.complete():
-            clean = not case.leftovers and not isinstance(calls[0].outcome, Raised)
+            left = case.leftovers and not case.owners  # or another executor, one that was used, has left it
+            clean = not left and not isinstance(calls[0].outcome, Raised)
             tally.check(
                 "SHD-07",
                 clean,
