@@ -261,12 +261,16 @@ class SimulatedTrial:
     def confirm(
         self, program: Program, like: Observation, shows: Callable[[History], bool]
     ) -> Confirmation | None:
-        """On the steered rung, if there is one here."""
+        """On the steered rung, if there is one here; lateness is judged there as it was here."""
         if self.steered is None:
             return None
+        exact = like.history.exact
         try:
             arena = self.steered(_course_of(like).granularity)
-            return confirm(arena, self.subject, program, self.narrate(program, like), shows)
+            return confirm(
+                arena, self.subject, program, self.narrate(program, like),
+                lambda history: shows(replace(history, exact=exact)),
+            )  # fmt: skip
         except SubjectError:
             return None
 
