@@ -212,6 +212,8 @@ def _judge_names(case: Case, tally: Tally, executor: str) -> None:
 
 def _judge_launches(case: Case, tally: Tally, executor: str, method: str) -> None:
     """POOL-13: by which start method the workers were launched, where their class tells it."""
+    if method == "fork":  # a careful pool takes a safer one: where threads are, nobody should fork
+        return
     for task, owner in case.owners.items():
         for start in case.tasks[task].starts if owner == executor else ():
             if start.launched in _METHODS:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 # Programs of each theme, fewer where each starts processes; the hunt in earnest is `ci/false_alarms.py`.
-PROGRAMS = {"thread": 60, "process": 25}
-COSTLY = {"endings": 12, "payloads": 20, "signals": 12}  # and of these
+PROGRAMS = {"thread": 40, "process": 15}
+COSTLY = {"endings": 12, "payloads": 12, "signals": 12}  # and of these
 SEED = 3
 
 
