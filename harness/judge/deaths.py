@@ -130,8 +130,14 @@ def _judge_spared(case: Case, tally: Tally, tracks: list[Track], victims: dict[s
 
 def tells_of_a_break(outcome: Outcome | None) -> bool:
     """Whether a call was told, by what it raised or by what it returned, that the pool is broken."""
+    error = error_of(outcome)
+    return error is not None and error.breaks
+
+
+def error_of(outcome: Outcome | None) -> Raised | None:
+    """The exception that a call raised or returned."""
     error = outcome.error if isinstance(outcome, Returned) else outcome
-    return isinstance(error, Raised) and error.breaks
+    return error if isinstance(error, Raised) else None
 
 
 def _judge_instances(tally: Tally, tracks: list[Track]) -> None:

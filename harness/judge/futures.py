@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.judge.case import FOREVER, Call, Case, Track, timed_out
-from harness.judge.deaths import tells_of_a_break
+from harness.judge.deaths import error_of, tells_of_a_break
 from harness.values import operation as op
 from harness.values.outcome import Outcome, Raised, Returned, States, Submitted
 from harness.values.program import FALSY, Raise, Return
@@ -137,7 +137,7 @@ def _judge_timeout(case: Case, tally: Tally, track: Track, call: Call) -> None:
 
 def _may_be_the_signal(case: Case, track: Track, outcome: Outcome) -> bool:
     """Whether a read gives what a signal raises that struck a worker of the pool, perhaps as it ran this."""
-    error = _error_of(outcome)
+    error = error_of(outcome)
     interrupted = error is not None and "KeyboardInterrupt" in error.bases
     return interrupted and case.interrupted[track.executor] < FOREVER
 
@@ -171,13 +171,7 @@ def _judge_read(case: Case, tally: Tally, track: Track, call: Call) -> None:
 
 def _is_lost(case: Case, track: Track, outcome: Outcome) -> bool:
     """Whether an outcome may have been lost with a worker, or with the whole pool."""
-    return tells_of_a_break(outcome) or case.may_be_lost(track.executor, _error_of(outcome))
-
-
-def _error_of(outcome: Outcome) -> Raised | None:
-    """The exception that a call raised or returned."""
-    error = outcome.error if isinstance(outcome, Returned) else outcome
-    return error if isinstance(error, Raised) else None
+    return tells_of_a_break(outcome) or case.may_be_lost(track.executor, error_of(outcome))
 
 
 def _judge_value(case: Case, tally: Tally, track: Track, call: Call) -> None:

@@ -237,7 +237,7 @@ class _Glancing(Future[Any]):
         """Wait, but not for much longer than that."""
         end = time.monotonic() + (timeout or 0)
         while not self.done() and time.monotonic() < end:
-            time.sleep(0.25)
+            time.sleep(0.25)  # nobody waits for this: an executor that polls is the subject, in virtual time
         return super().result(timeout=0)
 
 
